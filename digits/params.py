@@ -1,0 +1,243 @@
+"""The schema of params.yaml: every knob, its type and what it may be.
+
+`python -m digits.params` prints the table of all parameters as Markdown.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from digits.errors import UserError
+
+Seed = Annotated[int, Field(ge=0, lt=2**31, description="any whole number from 0")]
+Threads = Annotated[int, Field(ge=1, le=256, description="threads to compute with")]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+ConfidenceLevel = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """Strict: no unknown key, no conversion of types but a whole number to a float."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    name: str = Field(description="an entry of datasets.yaml")
+    timeout: float = Field(gt=0, description="seconds a mirror may be silent")
+    file_timeout: float = Field(gt=0, description="seconds for one file from one mirror")
+    retries: int = Field(ge=0, le=10, description="further tries after a failed one")
+
+
+class Validate(Section):
+    min_class_share: Fraction = Field(description="smallest share of a class in a split")
+    max_class_share: float = Field(gt=0, le=1, description="largest share of a class in a split")
+    ink_threshold: int = Field(ge=1, le=255, description="a pixel counts as ink from here on")
+    samples_per_class: int = Field(ge=1, le=50, description="pictures of each class on the page")
+    projected_images: int = Field(ge=3, le=20_000, description="points in the PCA picture")
+    seed: Seed = Field(description="of the choice of samples and points")
+
+
+class Preprocess(Section):
+    validation_size: Positive = Field(description="images held out of train")
+    seed: Seed = Field(description="of the choice of the images held out")
+
+
+class Augmentation(Section):
+    """A random affine map for each image and epoch; all zeros: none."""
+
+    shift: float = Field(ge=0, le=14, description="largest shift in each direction, pixels")
+    rotation: float = Field(ge=0, le=180, description="largest rotation, degrees")
+    zoom: Fraction = Field(description="largest relative change of scale, each axis on its own")
+
+
+class Recipe(Section):
+    """What every architecture is trained with."""
+
+    batch_normalization: bool = Field(description="normalise after each hidden layer")
+    dropout: Fraction = Field(description="share of activations dropped in training")
+    batch_size: Positive = Field(description="images a step")
+    epochs: Positive = Field(description="passes over the training images")
+    optimizer: Literal["sgd", "adam"] = Field(description="SGD has Nesterov momentum 0.9")
+    learning_rate: float = Field(gt=0, description="peak of the schedule")
+    schedule: Literal["one_cycle", "cosine", "constant"] = Field(
+        description="of the learning rate over the steps"
+    )
+    weight_decay: Fraction = Field(description="share of the weights taken off, times the rate")
+    augmentation: Augmentation
+
+
+class Mlp(Recipe):
+    hidden_units: list[Positive] = Field(description="width of each hidden layer")
+
+
+class Cnn(Recipe):
+    filters: list[Positive] = Field(min_length=1, description="of each convolution")
+    kernel_sizes: list[Positive] = Field(description="of each convolution, pixels")
+    strides: list[Positive] = Field(description="of each convolution, pixels")
+    pool_sizes: list[Positive] = Field(description="after each convolution; 1: no pooling")
+    pooling: Literal["max", "average"] = Field(description="what is kept of a pool's pixels")
+    hidden_units: list[Positive] = Field(description="width of each dense hidden layer")
+
+    @model_validator(mode="after")
+    def one_value_for_each_convolution(self) -> Self:
+        for key in ("kernel_sizes", "strides", "pool_sizes"):
+            if len(values := getattr(self, key)) != len(self.filters):
+                raise ValueError(
+                    f"{key} = {values} must have one value for each of filters, {len(self.filters)}"
+                )
+        return self
+
+
+class Train(Section):
+    seed: Seed = Field(description="of weights, order of images, augmentation, dropout")
+    threads: Threads = Field(description="TensorFlow's; another number gives other bits")
+    mlp: Mlp
+    cnn: Cnn
+
+
+class Evaluate(Section):
+    calibration_bins: int = Field(ge=2, le=1000, description="of equal width, over the confidence")
+    confidence_level: ConfidenceLevel = Field(description="of the interval of the accuracy")
+    threads: Threads = Field(description="ONNX Runtime's")
+
+
+class Compare(Section):
+    confidence_level: ConfidenceLevel = Field(description="of the bootstrap interval")
+    resamples: int = Field(ge=100, le=1_000_000, description="of the bootstrap")
+    seed: Seed = Field(description="of the bootstrap")
+
+
+class Params(Section):
+    models: list[Literal["mlp", "cnn"]] = Field(
+        min_length=1, description="trained, evaluated, compared with the first"
+    )
+    data: Data
+    validate_: Validate = Field(alias="validate")
+    preprocess: Preprocess
+    train: Train
+    evaluate: Evaluate
+    compare: Compare
+
+    @model_validator(mode="after")
+    def each_model_once(self) -> Self:
+        if len(set(self.models)) != len(self.models):
+            raise ValueError(f"models = {self.models} must name each model once")
+        return self
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-3 as a number, as YAML 1.2 and DVC do; YAML 1.1 takes it for a word."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file. Raises UserError with the line where it is not YAML."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506, a SafeLoader
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run from the folder of dvc.yaml") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and check a parameter file, whole.
+
+    Raises:
+        UserError: one line for each wrong value: its key, what it is, what is allowed.
+    """
+    return check(Params, read_yaml(path), str(path))
+
+
+def check(schema: type[Model], value: Any, source: str) -> Model:
+    """Check a value read from the file `source` against a schema; see `load`."""
+    try:
+        return schema.model_validate(value)
+    except ValidationError as error:
+        root = schema.model_json_schema()
+        lines = [_explain(dict(e), root) for e in error.errors()]
+        raise UserError("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+def flatten(section: BaseModel) -> dict[str, Any]:
+    """The section's values by dotted key, such as `augmentation.shift`."""
+    flat: dict[str, Any] = {}
+    for key, value in section:
+        if isinstance(value, BaseModel):
+            flat |= {f"{key}.{inner}": v for inner, v in flatten(value).items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def table(section: str = "") -> list[tuple[str, str, str]]:
+    """Rows of (dotted key, what is allowed, description), of one section or of all."""
+    root = Params.model_json_schema()
+    rows = _rows(root, root, "")
+    return [row for row in rows if not section or row[0].startswith(f"{section}.")]
+
+
+def _rows(node: dict[str, Any], root: dict[str, Any], prefix: str) -> list[tuple[str, str, str]]:
+    rows = []
+    for key, inner in node["properties"].items():
+        inner = _resolve(inner, root)
+        if "properties" in inner:
+            rows += _rows(inner, root, f"{prefix}{key}.")
+        else:
+            rows.append((prefix + key, _allowed(inner), inner.get("description", "")))
+    return rows
+
+
+def _explain(error: dict[str, Any], root: dict[str, Any]) -> str:
+    """One line for one of pydantic's errors: the key, the value, what is allowed."""
+    key, node, parent = "", root, root
+    for step in error["loc"]:
+        parent = node
+        key += f"[{step}]" if isinstance(step, int) else f".{step}" if key else str(step)
+        inner = node.get("items") or node.get("additionalProperties") or {}
+        node = _resolve(node.get("properties", {}).get(step, inner), root)
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key; allowed here: {', '.join(parent['properties'])}"
+        case "missing":
+            return f"{key}: missing; must be {_allowed(node)}"
+        case "value_error":  # raised by a validator of ours, which names key and value itself
+            return f"{key + '.' if key else ''}{error['ctx']['error']}"
+        case _:
+            return f"{key or 'the file'} = {error['input']!r}: must be {_allowed(node)}"
+
+
+def _resolve(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    return root["$defs"][node["$ref"].split("/")[-1]] if "$ref" in node else node
+
+
+def _allowed(node: dict[str, Any]) -> str:
+    """What a node of a JSON schema allows, in words."""
+    if "enum" in node:
+        return " or ".join(node["enum"])
+    if node["type"] == "array":
+        least = f"at least {node['minItems']}, " if "minItems" in node else ""
+        return f"a list ({least}each {_allowed(node['items'])})"
+    if "pattern" in node:
+        return f"text of the form {node['pattern']}"
+    names = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
+    names |= {"string": "text", "object": "a section of keys and values"}
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = " and ".join(f"{sign} {node[key]}" for key, sign in signs.items() if key in node)
+    return f"{names[node['type']]} {bounds}".strip()
+
+
+if __name__ == "__main__":
+    print("# Parameters\n\nMade from the schema, `digits/params.py`, by `make docs`.\n")
+    print("| key in params.yaml | allowed | what it is |\n|---|---|---|")
+    for row in table():
+        print("| `{}` | {} | {} |".format(*row))

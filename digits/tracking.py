@@ -1,0 +1,303 @@
+"""MLflow: where the store is, one run for each stage, and what a run says.
+
+The store is MLflow's own default at the root of the main workspace, mlflow.db and
+mlruns/, so that a bare `mlflow ui` shows it; MLFLOW_TRACKING_URI overrides that. Runs
+lie in two experiments: the models, one run for each training, and the pipeline's other
+stages. A model's run is found by the MD5 of the model file, never by an id on disk.
+"""
+
+import csv
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+# Before MLflow is imported: it looks up a host at every run to report its use.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import mlflow
+import psutil
+from filelock import FileLock
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    InputTag,
+    Metric,
+    Param,
+    RunStatus,
+    RunTag,
+)
+from mlflow.exceptions import MlflowException
+
+from digits import files
+from digits.errors import UserError
+
+MODELS = "digits-models"
+PIPELINE = "digits-pipeline"
+MODEL_MD5 = "model.md5"
+PACKAGES = ("dvc", "mlflow", "tensorflow", "keras", "numpy", "onnxruntime")
+
+
+class Run:
+    """A run of the store, open or ended: what is logged to it goes in batches."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self._client = mlflow.MlflowClient()
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters; a parameter once logged cannot be changed."""
+        self._client.log_batch(self.run_id, params=[Param(k, str(v)) for k, v in params.items()])
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        now = int(time.time() * 1000)
+        batch = [Metric(key, float(value), now, step) for key, value in metrics.items()]
+        self._client.log_batch(self.run_id, metrics=batch)
+
+    def log_curves(self, path: Path) -> None:
+        """Log the rows of a CSV file, the first column of which is the step."""
+        now = int(time.time() * 1000)
+        with path.open(newline="") as file:
+            header, *rows = csv.reader(file)
+        batch = [
+            Metric(key, float(value), now, int(row[0]))
+            for row in rows
+            for key, value in zip(header[1:], row[1:], strict=True)
+        ]
+        self._client.log_batch(self.run_id, metrics=batch)
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        self._client.log_batch(self.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
+    def log_files(self, *paths: Path, folder: str | None = None) -> None:
+        """Copy files, or all files of a folder, to the run's artifacts."""
+        for path in paths:
+            if path.is_dir():
+                self._client.log_artifacts(self.run_id, str(path), folder)
+            else:
+                self._client.log_artifact(self.run_id, str(path), folder)
+
+    def log_inputs(self, inputs: Mapping[str, Path]) -> None:
+        """Log files that were read as MLflow datasets: context -> file, digest its MD5."""
+        self._client.log_inputs(
+            self.run_id,
+            datasets=[
+                DatasetInput(
+                    Dataset(path.name, files.md5(path), "local", f'{{"uri": "{path}"}}'),
+                    [InputTag("mlflow.data.context", context)],
+                )
+                for context, path in inputs.items()
+            ],
+        )
+
+
+@contextmanager
+def stage_run(
+    experiment: str,
+    name: str,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, Path],
+    tags: Mapping[str, str] | None = None,
+) -> Iterator[Run]:
+    """Open a run for a stage; end it as FINISHED, FAILED, or KILLED by a signal.
+
+    Args:
+        experiment: `MODELS` or `PIPELINE`.
+        name: of the run: the model's for a training, else the stage's.
+        params: logged at once.
+        inputs: the files that the stage reads, by context ("train", "test", ...).
+        tags: beside those that say where the run comes from.
+
+    Raises:
+        UserError: the store cannot be reached or belongs to another place.
+    """
+    experiment_id = _connect(experiment)
+    started = time.monotonic()
+    mlflow.start_run(
+        experiment_id=experiment_id, run_name=name, tags=_provenance() | dict(tags or {})
+    )
+    run = Run(mlflow.active_run().info.run_id)
+    status = RunStatus.FAILED
+    try:
+        run.log_params(params)
+        run.log_inputs(inputs)
+        yield run
+        wall_seconds = time.monotonic() - started
+        run.log_metrics({"cpu_seconds": time.process_time(), "wall_seconds": wall_seconds})
+        status = RunStatus.FINISHED
+    except (KeyboardInterrupt, SystemExit):
+        status = RunStatus.KILLED
+        raise
+    finally:
+        mlflow.end_run(RunStatus.to_string(status))
+
+
+def find_model_run(model: Path) -> Run | None:
+    """The newest run that trained this model file, or None if the store knows none."""
+    experiment_id = _connect(MODELS)
+    runs = mlflow.MlflowClient().search_runs(
+        [experiment_id],
+        f"tags.`{MODEL_MD5}` = '{files.md5(model)}'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    return Run(runs[0].info.run_id) if runs else None
+
+
+def log_training(run: Run, model_folder: Path, reports: Path) -> None:
+    """Log what a training wrote: its metrics and files, and the model for `mlflow.pyfunc`.
+
+    Args:
+        model_folder: holds model.keras and model.onnx.
+        reports: holds metrics.json and the rest of the training's reports.
+    """
+    import json
+
+    run.log_metrics(json.loads((reports / "metrics.json").read_text()))
+    run.log_files(reports, folder="train")
+    run.log_files(model_folder / "model.onnx", folder="onnx")
+    _log_keras_model(model_folder / "model.keras")
+    run.log_tags({MODEL_MD5: files.md5(model_folder / "model.keras")})
+
+
+def _log_keras_model(path: Path) -> None:
+    # Both import TensorFlow, for which only training pays.
+    import keras
+    import mlflow.tensorflow
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import Schema, TensorSpec
+
+    model = keras.saving.load_model(path, compile=False)
+    shape, classes = model.input_shape[1:], model.output_shape[1]
+    mlflow.tensorflow.log_model(
+        model,
+        name="model",
+        signature=ModelSignature(
+            Schema([TensorSpec(np.dtype("uint8"), (-1, *shape), "images")]),
+            Schema([TensorSpec(np.dtype("float32"), (-1, classes), "probabilities")]),
+        ),
+        input_example=np.zeros((1, *shape), np.uint8),
+        # Inferred requirements would take half a minute: a subprocess that imports it all.
+        pip_requirements=[f"{name}=={version(name)}" for name in ("tensorflow", "keras", "numpy")],
+    )
+
+
+def _root() -> Path:
+    """The main workspace, also from inside one of DVC's temporary ones."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+def _connect(experiment_name: str) -> str:
+    """Open the store, create it and the experiment where they are missing.
+
+    Returns:
+        The experiment's id. By name MLflow would fall back to "Default" if two processes
+        created the experiment at the same moment.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_root() / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    is_local = uri.startswith("sqlite:")
+    artifacts = str(_root() / "mlruns" / experiment_name) if is_local else None
+    # Two processes that create a sqlite store at once corrupt it for good.
+    lock = _root() / ".dvc" / "tmp" / "mlflow.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock), _impatient():
+        client = mlflow.MlflowClient()
+        try:
+            experiment = client.get_experiment_by_name(experiment_name)
+            if experiment is None:
+                experiment = client.get_experiment(
+                    client.create_experiment(experiment_name, artifacts)
+                )
+            _refuse_unusable(experiment, artifacts)
+            _end_abandoned_runs(client, experiment.experiment_id)
+        except MlflowException as error:
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(
+                f"MLflow's store {uri} does not answer as it should: {reason}; "
+                "start its server or unset MLFLOW_TRACKING_URI"
+            ) from None
+    return experiment.experiment_id
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Let a server that is down fail within seconds, not MLflow's minutes."""
+    impatience = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+    before = {key: os.environ.get(key) for key in impatience}
+    os.environ |= {key: before[key] or value for key, value in impatience.items()}
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+
+
+def _refuse_unusable(experiment: Experiment, artifacts: str | None) -> None:
+    if experiment.lifecycle_stage == "deleted":
+        raise UserError(
+            f"MLflow's experiment {experiment.name} was deleted: restore it with "
+            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+        )
+    if artifacts and experiment.artifact_location != artifacts:
+        raise UserError(
+            f"mlflow.db keeps its files in {experiment.artifact_location}, but is now in "
+            f"{_root()}: MLflow stores absolute paths; move the checkout back, or rename "
+            "mlflow.db and mlruns to begin a new store"
+        )
+
+
+def _end_abandoned_runs(client: mlflow.MlflowClient, experiment_id: str) -> None:
+    """Mark the runs that a killed process of this machine left RUNNING."""
+    running = client.search_runs(
+        [experiment_id], f"attributes.status = 'RUNNING' and tags.host = '{socket.gethostname()}'"
+    )
+    for run in running:
+        pid, created = run.data.tags["process"].split(":")
+        try:
+            is_alive = str(psutil.Process(int(pid)).create_time()) == created
+        except psutil.NoSuchProcess:
+            is_alive = False
+        if not is_alive:
+            client.set_terminated(run.info.run_id, "KILLED")
+            print(f"marked as killed: MLflow run {run.info.run_id}, its process {pid} is gone")
+
+
+def _provenance() -> dict[str, str]:
+    """Tags that say where a run comes from: code, experiment, process, versions."""
+    process = psutil.Process()
+    tags = {
+        "host": socket.gethostname(),
+        "process": f"{process.pid}:{process.create_time()}",
+        "python": platform.python_version(),
+        "command": " ".join(sys.orig_argv),
+        **{name: version(name) for name in PACKAGES},
+    }
+    environment = {
+        "dvc.stage": "DVC_STAGE",
+        "dvc.experiment": "DVC_EXP_NAME",
+        "dvc.baseline": "DVC_EXP_BASELINE_REV",
+    }
+    tags |= {tag: os.environ[key] for tag, key in environment.items() if key in os.environ}
+    if (commit := _git("rev-parse", "HEAD")) is not None:
+        tags |= {"git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain")))}
+    return tags
+
+
+def _git(*arguments: str) -> str | None:
+    """What git prints; None without git, a repository or a commit."""
+    try:
+        result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
