@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from pydantic import Field, RootModel
@@ -11,11 +11,13 @@ from digits import idx
 from digits.errors import UserError
 from digits.params import Positive, Section, check, read_yaml
 
-TRAIN_IMAGES = "train-images-idx3-ubyte"
-TRAIN_LABELS = "train-labels-idx1-ubyte"
-TEST_IMAGES = "t10k-images-idx3-ubyte"
-TEST_LABELS = "t10k-labels-idx1-ubyte"
-FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+FileName = Literal[
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+]
+FILES: tuple[FileName, ...] = get_args(FileName)
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Mirror = Annotated[str, Field(pattern="^(https?://.+/|npm:.+@.+|dir:.+)$")]
@@ -24,13 +26,6 @@ Mirror = Annotated[str, Field(pattern="^(https?://.+/|npm:.+@.+|dir:.+)$")]
 class Rows(Section):
     train: Positive
     test: Positive
-
-
-class Checksums(Section):
-    train_images: Sha256 = Field(alias=TRAIN_IMAGES)
-    train_labels: Sha256 = Field(alias=TRAIN_LABELS)
-    test_images: Sha256 = Field(alias=TEST_IMAGES)
-    test_labels: Sha256 = Field(alias=TEST_LABELS)
 
 
 class DataSet(Section):
@@ -42,13 +37,9 @@ class DataSet(Section):
     image_shape: list[Positive] = Field(min_length=2, max_length=2)
     mean_ink: list[float] = Field(min_length=2, max_length=2)
     mirrors: list[Mirror] = Field(min_length=1)
-    sha256: Checksums
+    sha256: dict[FileName, Sha256] = Field(min_length=len(FILES))
     licence: str
     citation: str
-
-    def checksums(self) -> dict[str, str]:
-        """SHA-256 of each of `FILES`, uncompressed."""
-        return self.sha256.model_dump(by_alias=True)
 
 
 class Catalogue(RootModel[dict[str, DataSet]]):
@@ -77,14 +68,13 @@ def find(name: str, path: Path = Path("datasets.yaml")) -> DataSet:
     return catalogue[name]
 
 
-def read_split(folder: Path, split: str) -> Split:
+def read_split(folder: Path, split: Literal["train", "test"]) -> Split:
     """Read `train` or `test` from the four IDX files in `folder`.
 
     Raises:
         UserError: a file is missing or is not IDX.
     """
-    names = {"train": (TRAIN_IMAGES, TRAIN_LABELS), "test": (TEST_IMAGES, TEST_LABELS)}
-    images, labels = names[split]
+    images, labels = FILES[:2] if split == "train" else FILES[2:]
     return Split(idx.read(folder / images), idx.read(folder / labels))
 
 

@@ -213,7 +213,8 @@ def _explain(error: dict[str, Any], root: dict[str, Any]) -> str:
         case "value_error":  # raised by a validator of ours, which names key and value itself
             return f"{key + '.' if key else ''}{error['ctx']['error']}"
         case _:
-            return f"{key or 'the file'} = {error['input']!r}: must be {_allowed(node)}"
+            allowed = f"must be {_allowed(node)}" if node else error["msg"]
+            return f"{key or 'the file'} = {error['input']!r}: {allowed}"
 
 
 def _resolve(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:

@@ -121,10 +121,9 @@ def stage_run(
     """
     experiment_id = _connect(experiment)
     started = time.monotonic()
-    mlflow.start_run(
-        experiment_id=experiment_id, run_name=name, tags=_provenance() | dict(tags or {})
-    )
-    run = Run(mlflow.active_run().info.run_id)
+    tags = _provenance() | dict(tags or {})
+    active = mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags)
+    run = Run(active.info.run_id)
     status = RunStatus.FAILED
     try:
         run.log_params(params)
