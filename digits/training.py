@@ -1,0 +1,181 @@
+"""Training a network: augmentation in the graph, a schedule, deterministic to the bit.
+
+Equal seeds, data, packages, thread counts and type of CPU give equal weights.
+"""
+
+import math
+import sys
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from digits.datasets import Split
+from digits.errors import UserError
+from digits.params import Augmentation, Recipe
+
+# Batches that one call of the graph runs: Python's share of each step goes with it.
+STEPS_PER_CALL = 32
+
+
+def be_deterministic(seed: int, threads: int) -> None:
+    """Make what follows repeatable. Must come before TensorFlow computes anything.
+
+    The number of threads is part of it: it changes the order of sums, and so the bits.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+
+
+def train(
+    model: keras.Sequential,
+    train: Split,
+    validation: Split,
+    recipe: Recipe,
+    seed: int,
+    on_epoch: Callable[[int, dict[str, float]], None],
+) -> None:
+    """Train `model` in place.
+
+    Args:
+        model: from `digits.models.build`.
+        train: what it learns from.
+        validation: what `on_epoch` is told the loss and accuracy of.
+        on_epoch: gets the number of the epoch, from 1, and its `loss`, `accuracy`,
+            `val_loss`, `val_accuracy` and the `learning_rate` at its end.
+
+    Raises:
+        UserError: there are fewer images than a batch holds, or the loss is not finite.
+    """
+    steps = len(train.labels) // recipe.batch_size
+    if steps == 0:
+        raise UserError(
+            f"batch_size = {recipe.batch_size}: must be at most the number "
+            f"of training images, {len(train.labels)}"
+        )
+    schedule = learning_rates(recipe, steps * recipe.epochs)
+    # The loss of logits is exact where that of a probability near 0 has lost its digits.
+    classifier = keras.Model(model.inputs, model.get_layer("logits").output)
+    classifier.compile(
+        optimizer=_optimizer(recipe, schedule),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        steps_per_execution=min(STEPS_PER_CALL, steps),
+    )
+
+    def report(epoch: int, logs: dict[str, float]) -> None:
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"the loss is {logs['loss']} after epoch {epoch + 1}: training diverged; "
+                f"try a learning_rate below {recipe.learning_rate}"
+            )
+        rate = schedule((epoch + 1) * steps - 1)
+        on_epoch(epoch + 1, {**logs, "learning_rate": float(rate)})
+
+    classifier.fit(
+        batches(train, recipe, seed),
+        epochs=recipe.epochs,
+        steps_per_epoch=steps,
+        validation_data=(validation.images, validation.labels),
+        validation_batch_size=500,
+        shuffle=False,  # the batches are shuffled already
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=report)],
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+
+
+def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
+    """Endless batches of (images `float32 (B, height, width)` in 0..255, labels `(B,)`).
+
+    Each pass over the images has its own order and its own random maps.
+    """
+    images, labels = tf.constant(split.images), tf.constant(split.labels)
+    size = len(split.labels)
+    order = tf.data.Dataset.range(size).shuffle(size, seed=seed).batch(recipe.batch_size, True)
+    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+
+    def load(chosen: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = tf.cast(tf.gather(images, chosen), tf.float32)
+        return augment(batch, recipe.augmentation, seed), tf.gather(labels, chosen)
+
+    return tf.data.Dataset.zip(order, seeds).repeat().map(load).prefetch(4)
+
+
+def augment(images: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor) -> tf.Tensor:
+    """Turn, scale and shift each image by a random amount of its own, bilinearly.
+
+    Args:
+        images: `float32 (B, height, width)`.
+        seed: `int64 (2,)`; equal seeds give equal maps.
+
+    Returns:
+        `float32 (B, height, width)`; what comes in from outside is 0.
+    """
+    if augmentation == Augmentation(shift=0, rotation=0, zoom=0):
+        return images
+    height, width = images.shape[1:]
+    angle, zoom_x, zoom_y, shift_x, shift_y = tf.unstack(
+        tf.random.stateless_uniform((5, tf.shape(images)[0]), seed, -1, 1)
+    )
+    angle = angle * math.radians(augmentation.rotation)
+    scale_x, scale_y = 1 + zoom_x * augmentation.zoom, 1 + zoom_y * augmentation.zoom
+    # Output to input: x' = a x + b y + c, y' = d x + e y + f, around the image's centre.
+    a, b = tf.cos(angle) / scale_x, tf.sin(angle) / scale_x
+    d, e = -tf.sin(angle) / scale_y, tf.cos(angle) / scale_y
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    c = centre_x - a * centre_x - b * centre_y + shift_x * augmentation.shift
+    f = centre_y - d * centre_x - e * centre_y + shift_y * augmentation.shift
+    zero = tf.zeros_like(angle)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images[..., tf.newaxis],
+        transforms=tf.stack([a, b, c, d, e, f, zero, zero], axis=1),
+        output_shape=(height, width),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
+    )[..., 0]
+
+
+def learning_rates(recipe: Recipe, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The schedule of the learning rate over all `steps` of a training."""
+    peak = recipe.learning_rate
+    match recipe.schedule:
+        case "one_cycle":
+            return OneCycle(peak, steps)
+        case "cosine":
+            return keras.optimizers.schedules.CosineDecay(peak, steps)
+        case "constant":
+            return keras.optimizers.schedules.PiecewiseConstantDecay([steps], [peak, peak])
+
+
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """Up in a straight line over the first fifth of the steps, then down to 0.
+
+    After Smith and Topin 2017, "Super-convergence", arXiv 1708.07120.
+    """
+
+    def __init__(self, peak: float, steps: int) -> None:
+        super().__init__()
+        self.peak = peak
+        self.steps = steps
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        progress = (tf.cast(step, tf.float32) + 1) / self.steps
+        return self.peak * tf.minimum(progress / 0.2, (1 - progress) / 0.8)
+
+    def get_config(self) -> dict[str, float]:
+        return {"peak": self.peak, "steps": self.steps}
+
+
+def _optimizer(
+    recipe: Recipe, schedule: keras.optimizers.schedules.LearningRateSchedule
+) -> keras.optimizers.Optimizer:
+    match recipe.optimizer:
+        case "sgd":
+            return keras.optimizers.SGD(
+                schedule, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
+            )
+        case "adam":
+            return keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
