@@ -46,4 +46,23 @@ setup: .venv/installed  ## create .venv and install the pinned packages
 	sed -n '/^uv==/,/# via/p' requirements.lock > .venv/uv.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	$(BIN)/python -c "$$PLOTS_TEMPLATE" > .venv/plots.html
+	$(BIN)/python -c "$$TELEMETRY_OFF"
 	touch $@
+
+# The page that `dvc plots` fills in (.dvc/config names it), readable without a network.
+define PLOTS_TEMPLATE
+import vl_convert
+print("<!DOCTYPE html><meta charset=utf-8><title>Plots</title>")
+print("<script>", vl_convert.javascript_bundle(vl_version="5.21"), "</script>{plot_divs}")
+endef
+export PLOTS_TEMPLATE
+
+# What runs from .venv without this project's code, as a bare `mlflow ui` does, reports
+# no use either.
+define TELEMETRY_OFF
+import sysconfig
+with open(sysconfig.get_path("purelib") + "/telemetry_off.pth", "w") as file:
+    file.write("import os; os.environ.setdefault('MLFLOW_DISABLE_TELEMETRY', 'true')\n")
+endef
+export TELEMETRY_OFF

@@ -7,6 +7,7 @@ stages. A model's run is found by the MD5 of the model file, never by an id on d
 """
 
 import csv
+import json
 import os
 import platform
 import socket
@@ -152,19 +153,32 @@ def find_model_run(model: Path) -> Run | None:
 
 
 def log_training(run: Run, model_folder: Path, reports: Path) -> None:
-    """Log what a training wrote: its metrics and files, and the model for `mlflow.pyfunc`.
+    """Log what a training wrote, but for its curves, which it logs epoch by epoch.
 
     Args:
         model_folder: holds model.keras and model.onnx.
-        reports: holds metrics.json and the rest of the training's reports.
+        reports: holds metrics.json, curves.csv and the rest of the training's reports.
     """
-    import json
-
-    run.log_metrics(json.loads((reports / "metrics.json").read_text()))
+    curves = (reports / "curves.csv").read_text().splitlines()[0].split(",")
+    metrics = json.loads((reports / "metrics.json").read_text())
+    run.log_metrics({key: value for key, value in metrics.items() if key not in curves})
     run.log_files(reports, folder="train")
     run.log_files(model_folder / "model.onnx", folder="onnx")
     _log_keras_model(model_folder / "model.keras")
     run.log_tags({MODEL_MD5: files.md5(model_folder / "model.keras")})
+
+
+def restore_model_run(
+    name: str, params: Mapping[str, Any], model_folder: Path, reports: Path
+) -> Run:
+    """Make the run of a training that the store does not know, from the files it wrote.
+
+    DVC may have taken them from its cache, or the store may have been deleted.
+    """
+    with stage_run(MODELS, name, params, {}, {"restored": "true"}) as run:
+        run.log_curves(reports / "curves.csv")
+        log_training(run, model_folder, reports)
+    return run
 
 
 def _log_keras_model(path: Path) -> None:
@@ -175,14 +189,15 @@ def _log_keras_model(path: Path) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types.schema import Schema, TensorSpec
 
+    keras.utils.disable_interactive_logging()  # pyfunc runs the example with a progress bar
     model = keras.saving.load_model(path, compile=False)
     shape, classes = model.input_shape[1:], model.output_shape[1]
     mlflow.tensorflow.log_model(
         model,
         name="model",
         signature=ModelSignature(
-            Schema([TensorSpec(np.dtype("uint8"), (-1, *shape), "images")]),
-            Schema([TensorSpec(np.dtype("float32"), (-1, classes), "probabilities")]),
+            Schema([TensorSpec(np.dtype("uint8"), (-1, *shape))]),
+            Schema([TensorSpec(np.dtype("float32"), (-1, classes))]),
         ),
         input_example=np.zeros((1, *shape), np.uint8),
         # Inferred requirements would take half a minute: a subprocess that imports it all.
