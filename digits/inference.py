@@ -1,0 +1,168 @@
+"""A trained model, run from its ONNX file without TensorFlow, and a look inside it."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from digits.errors import UserError
+
+BATCH = 500  # images at a time, so that their activations need megabytes, not gigabytes
+METADATA = {"name", "classes", "parameters", "multiply_adds"}
+POOLINGS = {"MaxPool": "max pooling", "AveragePool": "average pooling"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one layer makes of some images.
+
+    Attributes:
+        name: such as "convolution 1".
+        maps: `float32 (N, channels, height, width)`.
+        pools: whether it is a pooling: channel by channel of the convolution before it.
+    """
+
+    name: str
+    maps: np.ndarray
+    pools: bool = False
+
+
+class Model:
+    """An ONNX file that describes itself: its name, its classes and what it costs.
+
+    Attributes:
+        name: of the architecture.
+        classes: names, in the order of the probabilities.
+        parameters: number of weights.
+        multiply_adds: multiplications with a weight for one image.
+        image_shape: height and width.
+    """
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        """Load a model.
+
+        Raises:
+            UserError: the file is missing, damaged, or not a model that `train` wrote.
+        """
+        self._path, self._threads = path, threads
+        try:
+            self._session = self._open(path.read_bytes())
+            description = self._session.get_modelmeta().custom_metadata_map
+            if missing := METADATA - description.keys():
+                raise ValueError(f"its metadata has no {' and no '.join(sorted(missing))}")
+            self.name: str = description["name"]
+            self.classes: list[str] = json.loads(description["classes"])
+            self.parameters = int(description["parameters"])
+            self.multiply_adds = int(description["multiply_adds"])
+            (images,), (probabilities,) = self._session.get_inputs(), self._session.get_outputs()
+            self._input: str = images.name
+            _, *self.image_shape = images.shape
+            if (images.type, len(self.image_shape)) != ("tensor(uint8)", 2):
+                raise ValueError(f"it takes {images.type} {images.shape}")
+            if probabilities.shape[1:] != [len(self.classes)]:
+                raise ValueError(f"{probabilities.shape} for {len(self.classes)} classes")
+        except Exception as error:  # ONNX Runtime's errors have no other base in common
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"{path}: not a model that `train` wrote: {reason}; `dvc repro` writes it anew"
+            ) from None
+
+    def _open(self, content: bytes) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.use_deterministic_compute = True
+        options.log_severity_level = 3  # errors
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """The probabilities of the classes.
+
+        Args:
+            images: `uint8 (N, height, width)`.
+
+        Returns:
+            `float32 (N, classes)`, the rows add up to 1.
+
+        Raises:
+            UserError: the images are not of the size that the model takes.
+        """
+        if list(images.shape[1:]) != self.image_shape:
+            raise UserError(
+                f"{self._path}: takes images of {_times(self.image_shape)} pixels, "
+                f"not {_times(images.shape[1:])}"
+            )
+        batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
+        probabilities = [self._session.run(None, {self._input: batch})[0] for batch in batches]
+        return np.concatenate([np.empty((0, len(self.classes)), np.float32), *probabilities])
+
+    def layers(self, images: np.ndarray) -> list[Layer]:
+        """What the layers inside make of some images, from first to last.
+
+        Of a network with convolutions: each of them, before its activation, so that one
+        sees where a filter's pattern is (positive) and where its negative (negative);
+        and each pooling. Of one without: each hidden layer after its activation, its
+        units laid out as one square, filled up with NaN.
+
+        Args:
+            images: `uint8 (N, height, width)`; a few, because all is kept in memory.
+        """
+        proto = onnx.load(self._path)
+        names = _layer_names(proto.graph)
+        proto.graph.output.extend(onnx.helper.make_empty_tensor_value_info(n) for n in names)
+        outputs = self._open(proto.SerializeToString()).run(list(names), {self._input: images})
+        return [
+            Layer(name, output if output.ndim == 4 else _square(output), pools)
+            for (name, pools), output in zip(names.values(), outputs, strict=True)
+        ]
+
+    def filters(self) -> np.ndarray:
+        """The weights with which the first layer looks at the image.
+
+        Returns:
+            `float32 (filters, height, width)`: the kernels of the first convolution, or
+            of a network without one, the weights of each unit of its first dense layer,
+            as large as the image. None, `(0, ...)`, where the first layer is another.
+        """
+        graph = onnx.load(self._path).graph
+        weights = {tensor.name: tensor for tensor in graph.initializer}
+        for node in graph.node:
+            if node.op_type in ("Conv", "MatMul", "Gemm") and node.input[1] in weights:
+                kernel = onnx.numpy_helper.to_array(weights[node.input[1]])
+                if node.op_type == "Conv":
+                    return kernel[:, 0]  # an image has one channel
+                if len(kernel) == math.prod(self.image_shape):
+                    return kernel.T.reshape(-1, *self.image_shape)
+        return np.empty((0, *self.image_shape), np.float32)
+
+
+def _layer_names(graph: onnx.GraphProto) -> dict[str, tuple[str, bool]]:
+    """Of each layer to look at: its output's name in the graph -> its name, if it pools."""
+    names: dict[str, tuple[str, bool]] = {}
+    convolutions = 0
+    for node in graph.node:
+        if node.op_type == "Conv":
+            convolutions += 1
+            names[node.output[0]] = f"convolution {convolutions}", False
+        elif node.op_type in POOLINGS:
+            names[node.output[0]] = f"{POOLINGS[node.op_type]} {convolutions}", True
+    if not convolutions:
+        activations = [node.output[0] for node in graph.node if node.op_type == "Relu"]
+        names = {a: (f"hidden layer {i}", False) for i, a in enumerate(activations, 1)}
+    return names
+
+
+def _square(units: np.ndarray) -> np.ndarray:
+    """Lay out `float32 (N, units)` as `(N, 1, side, side)`, row by row, the rest NaN."""
+    side = math.ceil(math.sqrt(units.shape[1]))
+    missing = side * side - units.shape[1]
+    padded = np.pad(units, ((0, 0), (0, missing)), constant_values=np.nan)
+    return padded.reshape(len(units), 1, side, side)
+
+
+def _times(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

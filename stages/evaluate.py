@@ -1,0 +1,80 @@
+"""Measure a model on the test split, which no other stage opens, and look inside it."""
+
+from pathlib import Path
+from typing import Any
+
+from digits.errors import UserError
+from digits.params import Params, flatten
+from stages import runner
+
+TEST = Path("data/processed/test.npz")
+
+
+def main(params: Params, model: str) -> None:
+    import numpy as np
+
+    from digits import datasets, feature_maps, files, inference, metrics, plots, tables, tracking
+
+    models, folder = Path("models") / model, Path("reports/evaluate") / model
+    pictures = Path("reports/pictures") / model
+    run = tracking.find_model_run(models / "model.keras")
+    if run is None:
+        raise UserError(f"MLflow knows no run that trained {models / 'model.keras'}")
+
+    settings = params.evaluate
+    network = inference.Model(models / "model.onnx", settings.threads)
+    split = datasets.load(TEST)
+    images, labels, classes = split.images, split.labels, network.classes
+    if labels.max() >= len(classes):
+        raise UserError(f"{TEST}: has a label {labels.max()}, {model} knows {len(classes)} classes")
+
+    probabilities = network.predict(images)
+    scores = metrics.scores(
+        probabilities, labels, classes, settings.calibration_bins, settings.confidence_level
+    )
+    costs = {
+        "parameters": network.parameters,
+        "multiply_adds": network.multiply_adds,
+        "size_bytes": (models / "model.onnx").stat().st_size,
+    }
+    predictions = tables.predictions(probabilities, labels)
+    bins = metrics.calibration(predictions, settings.calibration_bins)
+    curve = metrics.risk_coverage(predictions)
+    files.write_json(folder / "metrics.json", scores | costs)
+    tables.write(predictions, folder / "predictions.csv")
+    tables.write(bins, folder / "reliability.csv")
+    tables.write(curve, folder / "risk_coverage.csv")
+
+    present, firsts = np.unique(labels, return_index=True)
+    samples, names = images[firsts], [classes[number] for number in present]
+    plots.confusion(predictions, classes, model, pictures / "confusion.png")
+    plots.reliability(bins, model, pictures / "reliability.png")
+    plots.risk_coverage(curve, model, pictures / "risk_coverage.png")
+    plots.errors(images, predictions, classes, model, pictures / "errors.png")
+    feature_maps.filters(network.filters(), model, pictures / "filters.png")
+    feature_maps.maps(samples, names, network.layers(samples), model, pictures / "feature_maps.png")
+
+    run.log_inputs({"test": TEST})
+    run.log_metrics(_flat(scores) | {"size_bytes": costs["size_bytes"]})  # `train` logs the rest
+    run.log_tags({f"evaluate.{k}": str(v) for k, v in flatten(settings).items()})
+    run.log_files(folder, pictures, folder="evaluate")
+    print(
+        f"{model}: {scores['accuracy']:.2%} of {len(labels):,} test images right "
+        f"({scores['accuracy_low']:.2%} to {scores['accuracy_high']:.2%}), "
+        f"log loss {scores['log_loss']:.4f}, calibration error {scores['ece']:.4f}"
+    )
+
+
+def _flat(scores: dict[str, Any]) -> dict[str, float]:
+    """The scores as MLflow's metrics, which do not nest: test_accuracy, test_recall_7, ..."""
+    flat: dict[str, float] = {}
+    for name, value in scores.items():
+        if isinstance(value, dict):
+            flat |= {f"test_{name}_{key}": number for key, number in value.items()}
+        else:
+            flat[f"test_{name}"] = value
+    return flat
+
+
+if __name__ == "__main__":
+    runner.run(main, "evaluate", of_model=True)

@@ -1,0 +1,71 @@
+import struct
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_digits
+
+from digits import metrics, plots, tables
+
+DIGITS = load_digits()
+IMAGES = (DIGITS.images * 15.9).astype(np.uint8)
+NAMES = [str(number) for number in range(10)]
+LONG_NAMES = ["ankle boot", "trouser", *NAMES[2:]]
+
+
+def predictions(errors: int) -> pd.DataFrame:
+    """What a model says that gets the first `errors` images wrong."""
+    labels = DIGITS.target
+    probabilities = (
+        np.random.default_rng(0).dirichlet(np.ones(10), len(labels)) + np.eye(10)[labels]
+    )
+    probabilities[:errors] = np.roll(probabilities[:errors], 1, axis=1)
+    return tables.predictions(probabilities / 2, labels)
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of a PNG file."""
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert b"matplotlib" not in content
+    return struct.unpack(">2I", content[16:24])
+
+
+@pytest.mark.parametrize("names", [NAMES, LONG_NAMES])
+@pytest.mark.parametrize("errors", [0, 1, 30])
+def test_gallery_of_errors(tmp_path: Path, errors: int, names: list[str]) -> None:
+    table = predictions(errors)
+    assert (table["label"] != table["predicted"]).sum() == errors
+    plots.errors(IMAGES, table, names, "cnn", tmp_path / "errors.png")
+    assert size(tmp_path / "errors.png")[0] > 800
+
+
+def test_gallery_shows_no_more_than_its_most(tmp_path: Path) -> None:
+    for errors in (plots.MOST_ERRORS, 1000):
+        plots.errors(IMAGES, predictions(errors), NAMES, "cnn", tmp_path / f"{errors}.png")
+    assert size(tmp_path / "1000.png") == size(tmp_path / f"{plots.MOST_ERRORS}.png")
+    assert size(tmp_path / "1000.png")[1] < 3000
+
+
+@pytest.mark.parametrize("errors", [0, 1, 1000])
+def test_every_picture_is_the_same_bytes_each_time(tmp_path: Path, errors: int) -> None:
+    table = predictions(errors)
+    bins, curve = metrics.calibration(table, 15), metrics.risk_coverage(table)
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        plots.confusion(table, NAMES, "cnn", folder / "confusion.png")
+        plots.reliability(bins, "cnn", folder / "reliability.png")
+        plots.risk_coverage(curve, "cnn", folder / "risk_coverage.png")
+        plots.errors(IMAGES, table, NAMES, "cnn", folder / "errors.png")
+    for path in sorted((tmp_path / "first").iterdir()):
+        assert min(size(path)) > 100
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+
+
+def test_one_image_of_one_class(tmp_path: Path) -> None:
+    table = predictions(1)[:1]
+    plots.confusion(table, LONG_NAMES, "cnn", tmp_path / "confusion.png")
+    plots.reliability(metrics.calibration(table, 15), "cnn", tmp_path / "reliability.png")
+    plots.risk_coverage(metrics.risk_coverage(table), "cnn", tmp_path / "risk_coverage.png")
+    plots.errors(IMAGES[:1], table, LONG_NAMES, "cnn", tmp_path / "errors.png")
+    assert len(list(tmp_path.iterdir())) == 4

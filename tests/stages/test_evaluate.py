@@ -1,0 +1,163 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+
+from digits import datasets, files, params, tracking
+from digits.errors import UserError
+from stages import evaluate
+
+CLASSES = [str(number) for number in range(10)]
+METADATA = {"name": "net", "parameters": "15680", "multiply_adds": "15680"}
+TEMPLATES = np.zeros((10, 28, 28), np.float32)
+for number, template in enumerate(TEMPLATES):
+    template[2 * number + 4 : 2 * number + 6] = 1  # class k: a bar, two rows high
+FILES = ["metrics.json", "predictions.csv", "reliability.csv", "risk_coverage.csv"]
+PICTURES = ["confusion", "errors", "feature_maps", "filters", "reliability", "risk_coverage"]
+
+# Both add up the ink on each class's bar; the CNN on a smoothed image of 14 x 14.
+HEADER = '<ir_version: 10, opset_import: ["" : 17]>'
+MLP = """
+mlp (uint8[N,28,28] images) => (float[N,10] probabilities)
+<float scale = {0.0039}, int64[2] shape = {-1, 784}> {
+  numbers = Cast<to = 1>(images)
+  scaled = Mul(numbers, scale)
+  vector = Reshape(scaled, shape)
+  ink = MatMul(vector, weights)
+  hidden = Relu(ink)
+  probabilities = Softmax(hidden)
+}"""
+CNN = """
+cnn (uint8[N,28,28] images) => (float[N,10] probabilities)
+<float scale = {0.0039}, int64[4] shape = {-1, 1, 28, 28}> {
+  numbers = Cast<to = 1>(images)
+  scaled = Mul(numbers, scale)
+  image = Reshape(scaled, shape)
+  smooth = Conv<pads = [1, 1, 1, 1]>(image, kernels)
+  pooled = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(smooth)
+  vector = Flatten(pooled)
+  ink = MatMul(vector, weights)
+  probabilities = Softmax(ink)
+}"""
+BARS = TEMPLATES.reshape(10, -1).T * 0.2
+WEIGHTS = {
+    "mlp": {"weights": BARS},
+    "cnn": {
+        "kernels": np.full((1, 1, 3, 3), 1 / 9, np.float32),
+        "weights": TEMPLATES[:, ::2, ::2].reshape(10, -1).T * 0.8,
+    },
+}
+
+
+def bars(images: int) -> datasets.Split:
+    """Noisy bars of all classes but the last, too faint to be told in every image."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(images) % 9).astype(np.uint8)
+    noisy = TEMPLATES[labels] * rng.uniform(0, 80, (images, 1, 1))
+    noisy += rng.uniform(0, 160, (images, 28, 28))
+    return datasets.Split(noisy.astype(np.uint8), labels)
+
+
+def write_model(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(parents=True)
+    model = onnx.parser.parse_model(HEADER + text)
+    for key, values in WEIGHTS[name].items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, key))
+    onnx.helper.set_model_props(model, METADATA | {"classes": json.dumps(CLASSES)})
+    onnx.save(model, folder / "model.onnx")
+    (folder / "model.keras").write_text(f"stands for Keras' file of {name}")
+    with tracking.stage_run(tracking.MODELS, name, {}, {}) as run:
+        run.log_tags({tracking.MODEL_MD5: files.md5(folder / "model.keras")})
+
+
+@pytest.fixture(scope="module")
+def checked(root: Path) -> params.Params:
+    return params.load(root / "params.yaml")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, checked: params.Params) -> Iterator[Path]:
+    """A workspace in which both models were trained and evaluated."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("DVC_ROOT", str(folder))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        evaluate.TEST.parent.mkdir(parents=True)
+        datasets.save(bars(600), evaluate.TEST)
+        for name, text in (("mlp", MLP), ("cnn", CNN)):
+            write_model(Path("models") / name, name, text)
+            evaluate.main(checked, name)
+        yield folder
+
+
+def written(model: str) -> dict[str, bytes]:
+    folders = Path("reports/evaluate") / model, Path("reports/pictures") / model
+    return {path.name: path.read_bytes() for folder in folders for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_both_kinds_of_model_give_the_same_files(workspace: Path, model: str) -> None:
+    assert sorted(written(model)) == sorted(FILES + [f"{name}.png" for name in PICTURES])
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_metrics_are_those_of_the_predictions(workspace: Path, model: str) -> None:
+    scores = json.loads(written(model)["metrics.json"])
+    table = pd.read_csv(f"reports/evaluate/{model}/predictions.csv")
+    assert table["label"].tolist() == bars(600).labels.tolist()
+    accuracy = (table["label"] == table["predicted"]).mean()
+    assert 0.5 < accuracy < 1
+    assert scores["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert scores["error_rate"] == pytest.approx(1 - accuracy, abs=1e-6)
+    assert scores["accuracy_low"] < accuracy < scores["accuracy_high"]
+    assert scores["parameters"] == scores["multiply_adds"] == 15680
+    assert scores["size_bytes"] == Path(f"models/{model}/model.onnx").stat().st_size
+    assert {"log_loss", "brier", "ece", "macro_f1", "top2_accuracy"} < set(scores)
+    assert list(scores["recall"]) == CLASSES[:9]  # of the last class there is no image
+
+
+def test_a_second_time_gives_the_same_bytes(workspace: Path, checked: params.Params) -> None:
+    before = written("cnn")
+    evaluate.main(checked, "cnn")
+    assert written("cnn") == before
+
+
+def test_the_run_of_the_model_gets_it_all(workspace: Path) -> None:
+    run = tracking.find_model_run(Path("models/cnn/model.keras"))
+    assert run is not None
+    logged = mlflow.get_run(run.run_id)
+    scores = json.loads(written("cnn")["metrics.json"])
+    metrics = logged.data.metrics
+    assert metrics["test_accuracy"] == scores["accuracy"]
+    assert metrics["test_recall_7"] == scores["recall"]["7"]
+    assert metrics["size_bytes"] == scores["size_bytes"]
+    assert logged.data.tags["evaluate.calibration_bins"] == "15"
+    assert [i.dataset.digest for i in logged.inputs.dataset_inputs] == [files.md5(evaluate.TEST)]
+    artifacts = Path(logged.info.artifact_uri.removeprefix("file://")) / "evaluate"
+    assert {path.name for path in artifacts.iterdir()} == set(written("cnn"))
+
+
+def test_a_damaged_model_is_refused(workspace: Path, checked: params.Params) -> None:
+    path = Path("models/mlp/model.onnx")
+    content = path.read_bytes()
+    path.write_bytes(content[:1000])
+    with pytest.raises(UserError, match=r"models/mlp/model\.onnx: not a model that `train` wrote"):
+        evaluate.main(checked, "mlp")
+    path.write_bytes(content)
+
+
+def test_a_label_that_the_model_does_not_know_is_refused(
+    workspace: Path, checked: params.Params
+) -> None:
+    content = evaluate.TEST.read_bytes()
+    split = bars(5)
+    datasets.save(datasets.Split(split.images, split.labels + 8), evaluate.TEST)
+    with pytest.raises(UserError, match=r"test\.npz: has a label 12, mlp knows 10 classes"):
+        evaluate.main(checked, "mlp")
+    evaluate.TEST.write_bytes(content)
