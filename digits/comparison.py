@@ -1,0 +1,141 @@
+"""Is one model better than another? Answered on the same images, with the chance of error."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from digits.errors import UserError
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model, the challenger, against another, the baseline.
+
+    Attributes:
+        difference: the challenger's accuracy less the baseline's.
+        low, high: bootstrap interval of the difference.
+        p_value: of the exact McNemar test.
+        agreement: share of the images for which both predict the same class.
+        fixed: indices of the images that only the challenger gets right, `int (M,)`.
+        broken: of those that only the baseline gets right.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    agreement: float
+    fixed: np.ndarray
+    broken: np.ndarray
+
+    def verdict(self, confidence_level: float) -> str:
+        """What the McNemar test lets one say of the challenger."""
+        if self.p_value >= 1 - confidence_level:
+            return "within noise"
+        return "better" if self.difference > 0 else "worse"
+
+    def metrics(self, challenger: str, baseline: str) -> dict[str, float]:
+        """The numbers by name, rounded because the last bits differ between machines."""
+        return {
+            "accuracy_difference": round(self.difference, 6),
+            "difference_low": round(self.low, 6),
+            "difference_high": round(self.high, 6),
+            "mcnemar_p": float(f"{self.p_value:.6g}"),  # it may be tiny, and still be no zero
+            f"only_{challenger}_right": len(self.fixed),
+            f"only_{baseline}_right": len(self.broken),
+            "agreement": round(self.agreement, 6),
+        }
+
+
+def compare(
+    baseline: pd.DataFrame,
+    challenger: pd.DataFrame,
+    confidence_level: float,
+    resamples: int,
+    seed: int,
+) -> Comparison:
+    """Compare two models' predictions, tables as `evaluate` writes them, of the same images."""
+    labels = baseline["label"].to_numpy()
+    ours, theirs = challenger["predicted"].to_numpy(), baseline["predicted"].to_numpy()
+    fixed = np.flatnonzero((ours == labels) & (theirs != labels))
+    broken = np.flatnonzero((ours != labels) & (theirs == labels))
+    counts = len(fixed), len(broken), len(labels)
+    low, high = bootstrap(*counts, confidence_level, resamples, seed)
+    index = baseline["index"].to_numpy()
+    return Comparison(
+        difference=(len(fixed) - len(broken)) / len(labels),
+        low=low,
+        high=high,
+        p_value=mcnemar(len(fixed), len(broken)),
+        agreement=float((ours == theirs).mean()),
+        fixed=index[fixed],
+        broken=index[broken],
+    )
+
+
+def mcnemar(fixed: int, broken: int) -> float:
+    """The exact McNemar test: were both models equally good, how likely is so uneven a split?
+
+    Of the images that one model alone gets right, each is then a toss of a fair coin. Q.
+    McNemar: Note on the sampling error of the difference between correlated proportions
+    or percentages. Psychometrika 12(2), 1947.
+
+    Returns:
+        The two-sided p-value; 1 where the models are right on the same images.
+    """
+    return float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
+
+
+def bootstrap(
+    fixed: int, broken: int, images: int, confidence_level: float, resamples: int, seed: int
+) -> tuple[float, float]:
+    """The percentile interval of the difference of two accuracies on the same images: from, to.
+
+    Each resample draws as many images, with replacement; their pairs of answers stay
+    together. Of a drawn image only this counts: it is fixed, broken, or neither. So the
+    counts of a resample are one draw from the multinomial distribution, and no image
+    need be touched. B. Efron, R. Tibshirani: An introduction to the bootstrap, 1993,
+    chapter 13.
+
+    Args:
+        fixed: images that only the challenger gets right.
+        broken: images that only the baseline gets right.
+        images: all of them.
+        confidence_level: share of the resamples inside the interval.
+        resamples: how many.
+        seed: of the draws.
+    """
+    shares = np.array([fixed, broken, images - fixed - broken]) / images
+    draws = np.random.default_rng(seed).multinomial(images, shares, size=resamples)
+    differences = (draws[:, 0] - draws[:, 1]) / images
+    tail = (1 - confidence_level) / 2
+    low, high = np.quantile(differences, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def require_same_images(predictions: Mapping[str, pd.DataFrame]) -> None:
+    """Raise UserError unless the models' predictions are for the same images and labels."""
+    (first, expected), *others = predictions.items()
+    for model, table in others:
+        if not table[["index", "label"]].equals(expected[["index", "label"]]):
+            raise UserError(
+                f"the predictions of {model} and {first} are not for the same images: "
+                "evaluate both on the same test split"
+            )
+
+
+def errors_by_class(
+    predictions: Mapping[str, pd.DataFrame], classes: Sequence[str]
+) -> pd.DataFrame:
+    """One row for each class of the test split: `class`, `images`, and each model's errors."""
+    columns = {
+        model: (table["label"] != table["predicted"]).groupby(table["label"]).sum()
+        for model, table in predictions.items()
+    }
+    images = next(iter(predictions.values()))["label"].value_counts(sort=False)
+    table = pd.DataFrame({"images": images, **columns}).sort_index()
+    table.insert(0, "class", [classes[number] for number in table.index])
+    return table.reset_index(drop=True)
