@@ -19,6 +19,7 @@ FileName = Literal[
 ]
 FILES: tuple[FileName, ...] = get_args(FileName)
 
+Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Mirror = Annotated[str, Field(pattern="^(https?://.+/|npm:.+@.+|dir:.+)$")]
 
@@ -35,7 +36,7 @@ class DataSet(Section):
     classes: list[str] = Field(min_length=2, max_length=256)
     rows: Rows
     image_shape: list[Positive] = Field(min_length=2, max_length=2)
-    mean_ink: list[float] = Field(min_length=2, max_length=2)
+    mean_ink: list[Share] = Field(min_length=2, max_length=2)
     mirrors: list[Mirror] = Field(min_length=1)
     sha256: dict[FileName, Sha256] = Field(min_length=len(FILES))
     licence: str
@@ -72,7 +73,8 @@ def read_split(folder: Path, split: Literal["train", "test"]) -> Split:
     """Read `train` or `test` from the four IDX files in `folder`.
 
     Raises:
-        UserError: a file is missing or is not IDX.
+        FileNotFoundError: a file is missing.
+        UserError: a file is not IDX.
     """
     images, labels = FILES[:2] if split == "train" else FILES[2:]
     return Split(idx.read(folder / images), idx.read(folder / labels))
@@ -80,7 +82,12 @@ def read_split(folder: Path, split: Literal["train", "test"]) -> Split:
 
 def save(split: Split, path: Path) -> None:
     """Write a split as one uncompressed .npz file; equal splits give equal bytes."""
-    np.savez(path, images=split.images, labels=split.labels)
+    with path.open("wb") as file:  # to a path of another ending savez would add .npz
+        np.savez(
+            file,
+            images=np.ascontiguousarray(split.images),  # the bytes tell the order in memory
+            labels=np.ascontiguousarray(split.labels),
+        )
 
 
 def load(path: Path) -> Split:

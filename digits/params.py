@@ -3,12 +3,12 @@
 `python -m digits.params` prints the table of all parameters as Markdown.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from digits.errors import UserError
 
@@ -40,6 +40,15 @@ class Validate(Section):
     samples_per_class: int = Field(ge=1, le=50, description="pictures of each class on the page")
     projected_images: int = Field(ge=3, le=20_000, description="points in the PCA picture")
     seed: Seed = Field(description="of the choice of samples and points")
+
+    @model_validator(mode="after")
+    def smallest_below_largest(self) -> Self:
+        if self.min_class_share > self.max_class_share:
+            raise ValueError(
+                f"min_class_share = {self.min_class_share} must not be above "
+                f"max_class_share, {self.max_class_share}"
+            )
+        return self
 
 
 class Preprocess(Section):
@@ -130,22 +139,19 @@ class Params(Section):
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads 1e-3 as a number, as YAML 1.2 and DVC do; YAML 1.1 takes it for a word."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file. Raises UserError with the line where it is not YAML."""
+    """Read a YAML file as DVC does: by the same parser, for which 1e-3 is a number and 010 ten.
+
+    Raises:
+        UserError: no file, or not YAML, with the line where it is not.
+    """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506, a SafeLoader
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the folder of dvc.yaml") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except MarkedYAMLError as error:
+        raise UserError(f"{path}: line {error.problem_mark.line + 1}: {error.problem}") from None
+    except (YAMLError, ValueError) as error:  # not UTF-8, a control character, the 31st of June
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
@@ -200,12 +206,16 @@ def _rows(node: dict[str, Any], root: dict[str, Any], prefix: str) -> list[tuple
 def _explain(error: dict[str, Any], root: dict[str, Any]) -> str:
     """One line for one of pydantic's errors: the key, the value, what is allowed."""
     key, node, parent = "", root, root
-    for step in error["loc"]:
+    is_key = error["loc"][-1:] == ("[key]",)  # wrong is the key before it, not its value
+    for step in error["loc"][:-1] if is_key else error["loc"]:
         parent = node
-        key += f"[{step}]" if isinstance(step, int) else f".{step}" if key else str(step)
+        name = str(step) if str(step).isprintable() else repr(step)
+        key += f"[{step}]" if isinstance(step, int) else f".{name}" if key else name
         inner = node.get("items") or node.get("additionalProperties") or {}
         node = _resolve(node.get("properties", {}).get(step, inner), root)
     match error["type"]:
+        case _ if is_key:
+            return f"{key}: not a key: {error['msg']}"
         case "extra_forbidden":
             return f"{key}: unknown key; allowed here: {', '.join(parent['properties'])}"
         case "missing":
@@ -226,8 +236,13 @@ def _allowed(node: dict[str, Any]) -> str:
     if "enum" in node:
         return " or ".join(node["enum"])
     if node["type"] == "array":
-        least = f"at least {node['minItems']}, " if "minItems" in node else ""
-        return f"a list ({least}each {_allowed(node['items'])})"
+        least, most = node.get("minItems", 0), node.get("maxItems")
+        size = f"at least {least}, " if least else ""
+        size = f"{least} to {most}, " if most else size
+        size = f"{most}, " if least == most else size
+        return f"a list ({size}each {_allowed(node['items'])})"
+    if keys := node.get("propertyNames", {}).get("enum"):
+        return f"a section of the keys {', '.join(keys)}"
     if "pattern" in node:
         return f"text of the form {node['pattern']}"
     names = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
