@@ -8,8 +8,10 @@ stages. A model's run is found by the MD5 of the model file, never by an id on d
 
 import csv
 import json
+import logging
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -36,7 +38,6 @@ from mlflow.entities import (
     RunStatus,
     RunTag,
 )
-from mlflow.exceptions import MlflowException
 
 from digits import files
 from digits.errors import UserError
@@ -92,7 +93,7 @@ class Run:
             self.run_id,
             datasets=[
                 DatasetInput(
-                    Dataset(path.name, files.md5(path), "local", f'{{"uri": "{path}"}}'),
+                    Dataset(path.name, files.md5(path), "local", json.dumps({"uri": str(path)})),
                     [InputTag("mlflow.data.context", context)],
                 )
                 for context, path in inputs.items()
@@ -210,6 +211,21 @@ def _root() -> Path:
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
+def _store() -> tuple[str, Path | None]:
+    """The store's URI and, if it is sqlite, the file of its database.
+
+    Like the default, a relative file of MLFLOW_TRACKING_URI is the main workspace's: DVC
+    throws its temporary ones away.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if not uri.startswith("sqlite:///"):
+        return uri, None
+    database = _root() / uri.removeprefix("sqlite:///")
+    if set("%?") & set(str(database)):
+        raise UserError(f"{database}: MLflow misreads % and ? in the path of its store: move it")
+    return f"sqlite:///{database}", database
+
+
 def _connect(experiment_name: str) -> str:
     """Open the store, create it and the experiment where they are missing.
 
@@ -217,30 +233,48 @@ def _connect(experiment_name: str) -> str:
         The experiment's id. By name MLflow would fall back to "Default" if two processes
         created the experiment at the same moment.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_root() / 'mlflow.db'}"
+    uri, database = _store()
     mlflow.set_tracking_uri(uri)
-    is_local = uri.startswith("sqlite:")
-    artifacts = str(_root() / "mlruns" / experiment_name) if is_local else None
+    artifacts = str(database.parent / "mlruns" / experiment_name) if database else None
     # Two processes that create a sqlite store at once corrupt it for good.
     lock = _root() / ".dvc" / "tmp" / "mlflow.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock), _impatient():
-        client = mlflow.MlflowClient()
         try:
+            if database and not database.exists():
+                _create(database)
+            client = mlflow.MlflowClient()
             experiment = client.get_experiment_by_name(experiment_name)
             if experiment is None:
-                experiment = client.get_experiment(
-                    client.create_experiment(experiment_name, artifacts)
-                )
-            _refuse_unusable(experiment, artifacts)
-            _end_abandoned_runs(client, experiment.experiment_id)
-        except MlflowException as error:
-            reason = " ".join(str(error).split())[:300]
+                experiment_id = client.create_experiment(experiment_name, artifacts)
+                experiment = client.get_experiment(experiment_id)
+        except Exception as error:  # MLflow's, its database's or the network's
+            advice = "rename it to begin a new one" if database else "start or correct the server"
             raise UserError(
-                f"MLflow's store {uri} does not answer as it should: {reason}; "
-                "start its server or unset MLFLOW_TRACKING_URI"
-            ) from None
+                f"MLflow's store {database or _without_password(uri)} does not answer as it "
+                f"should: {_reason(error)}; {advice}, or change MLFLOW_TRACKING_URI"
+            ) from error
+        _refuse_unusable(experiment, database)
+        _end_abandoned_runs(client, experiment.experiment_id)
     return experiment.experiment_id
+
+
+def _create(database: Path) -> None:
+    """Create a store whole or not at all: a half-migrated one MLflow could never open again."""
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # tells of each table
+    with files.replacing(database) as partial:
+        mlflow.MlflowClient(f"sqlite:///{partial}")
+
+
+def _reason(error: BaseException) -> str:
+    """What an exception goes back to: "Connection refused" lies four levels deep."""
+    while (inner := error.__cause__ or error.__context__) and not isinstance(inner, KeyError):
+        error = inner
+    return _without_password(" ".join(str(error).split())[:300])
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"//[^/@ ]*@", "//", text)
 
 
 @contextmanager
@@ -257,17 +291,17 @@ def _impatient() -> Iterator[None]:
                 del os.environ[key]
 
 
-def _refuse_unusable(experiment: Experiment, artifacts: str | None) -> None:
+def _refuse_unusable(experiment: Experiment, database: Path | None) -> None:
     if experiment.lifecycle_stage == "deleted":
         raise UserError(
             f"MLflow's experiment {experiment.name} was deleted: restore it with "
             f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
         )
-    if artifacts and experiment.artifact_location != artifacts:
+    artifacts = Path(experiment.artifact_location)
+    if database and artifacts.parent != database.parent / "mlruns":
         raise UserError(
-            f"mlflow.db keeps its files in {experiment.artifact_location}, but is now in "
-            f"{_root()}: MLflow stores absolute paths; move the checkout back, or rename "
-            "mlflow.db and mlruns to begin a new store"
+            f"{database} keeps its files in {artifacts.parent}: MLflow stores absolute paths; "
+            "move it back there, or rename it and its mlruns to begin a new store"
         )
 
 
@@ -278,13 +312,19 @@ def _end_abandoned_runs(client: mlflow.MlflowClient, experiment_id: str) -> None
     )
     for run in running:
         pid, created = run.data.tags["process"].split(":")
-        try:
-            is_alive = str(psutil.Process(int(pid)).create_time()) == created
-        except psutil.NoSuchProcess:
-            is_alive = False
-        if not is_alive:
+        if not _is_alive(int(pid), float(created)):
             client.set_terminated(run.info.run_id, "KILLED")
             print(f"marked as killed: MLflow run {run.info.run_id}, its process {pid} is gone")
+
+
+def _is_alive(pid: int, created: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        # The same process by its time of creation, which moves when the clock is corrected.
+        is_same = abs(process.create_time() - created) < 5
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _provenance() -> dict[str, str]:
@@ -304,7 +344,9 @@ def _provenance() -> dict[str, str]:
     }
     tags |= {tag: os.environ[key] for tag, key in environment.items() if key in os.environ}
     if (commit := _git("rev-parse", "HEAD")) is not None:
-        tags |= {"git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain")))}
+        # What the stages before this one wrote is no change of what makes it.
+        changes = _git("status", "--porcelain", "--", ".", ":!dvc.lock", ":!reports")
+        tags |= {"git.commit": commit, "git.dirty": str(bool(changes))}
     return tags
 
 
