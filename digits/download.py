@@ -102,7 +102,8 @@ class _Progress(tqdm):
     """A progress bar, on a terminal only, that ends a transfer which takes too long."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(total=0, unit="B", unit_scale=True, leave=False, disable=None)
+        # With a total of 0 it would be false, and pooch would not call it.
+        super().__init__(total=1, unit="B", unit_scale=True, leave=False, disable=None)
         self.deadline = time.monotonic() + seconds
 
     def update(self, n: float | None = 1) -> bool | None:
@@ -130,8 +131,8 @@ def _extract(package: Path, name: str, scratch: Path) -> Path:
     with tarfile.open(package) as archive:
         for member in archive:
             if member.isfile() and Path(member.name).name == name:
-                with archive.extractfile(member) as source, (scratch / name).open("wb") as target:
-                    shutil.copyfileobj(source, target)
+                member.name = name  # out of whatever folder it lies in
+                archive.extract(member, scratch, filter="data")
                 return scratch / name
     raise FileNotFoundError(f"{name} is not in the package")
 

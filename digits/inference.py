@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,7 +14,7 @@ import onnxruntime
 from digits.errors import UserError
 
 BATCH = 500  # images at a time, so that their activations need megabytes, not gigabytes
-METADATA = {"name", "classes", "parameters", "multiply_adds"}
+METADATA = {"name", "classes", "parameters", "multiply_adds", "recipe"}
 POOLINGS = {"MaxPool": "max pooling", "AveragePool": "average pooling"}
 
 
@@ -40,6 +41,7 @@ class Model:
         classes: names, in the order of the probabilities.
         parameters: number of weights.
         multiply_adds: multiplications with a weight for one image.
+        recipe: the parameters it was trained with.
         image_shape: height and width.
     """
 
@@ -59,6 +61,7 @@ class Model:
             self.classes: list[str] = json.loads(description["classes"])
             self.parameters = int(description["parameters"])
             self.multiply_adds = int(description["multiply_adds"])
+            self.recipe: dict[str, Any] = json.loads(description["recipe"])
             (images,), (probabilities,) = self._session.get_inputs(), self._session.get_outputs()
             self._input: str = images.name
             _, *self.image_shape = images.shape

@@ -69,7 +69,7 @@ def train(
         if not math.isfinite(logs["loss"]):
             raise UserError(
                 f"the loss is {logs['loss']} after epoch {epoch + 1}: training diverged; "
-                f"try a learning_rate below {recipe.learning_rate}"
+                f"try a learning_rate below {recipe.learning_rate:g}"
             )
         rate = schedule((epoch + 1) * steps - 1)
         on_epoch(epoch + 1, {**logs, "learning_rate": float(rate)})
@@ -77,7 +77,6 @@ def train(
     classifier.fit(
         batches(train, recipe, seed),
         epochs=recipe.epochs,
-        steps_per_epoch=steps,
         validation_data=(validation.images, validation.labels),
         validation_batch_size=500,
         shuffle=False,  # the batches are shuffled already
@@ -87,9 +86,10 @@ def train(
 
 
 def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
-    """Endless batches of (images `float32 (B, height, width)` in 0..255, labels `(B,)`).
+    """Batches of (images `float32 (B, height, width)` in 0..255, labels `uint8 (B,)`).
 
-    Each pass over the images has its own order and its own random maps.
+    Each pass over the data set has its own order and its own random maps, and leaves out
+    the few images that do not fill a batch.
     """
     images, labels = tf.constant(split.images), tf.constant(split.labels)
     size = len(split.labels)
@@ -100,7 +100,7 @@ def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
         batch = tf.cast(tf.gather(images, chosen), tf.float32)
         return augment(batch, recipe.augmentation, seed), tf.gather(labels, chosen)
 
-    return tf.data.Dataset.zip(order, seeds).repeat().map(load).prefetch(4)
+    return tf.data.Dataset.zip(order, seeds).map(load).prefetch(4)
 
 
 def augment(images: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor) -> tf.Tensor:

@@ -17,12 +17,11 @@ def main(params: Params, model: str) -> None:
 
     models, folder = Path("models") / model, Path("reports/evaluate") / model
     pictures = Path("reports/pictures") / model
-    run = tracking.find_model_run(models / "model.keras")
-    if run is None:
-        raise UserError(f"MLflow knows no run that trained {models / 'model.keras'}")
-
     settings = params.evaluate
     network = inference.Model(models / "model.onnx", settings.threads)
+    run = tracking.find_model_run(models / "model.keras") or tracking.restore_model_run(
+        model, network.recipe, models, Path("reports/train") / model
+    )
     split = datasets.load(TEST)
     images, labels, classes = split.images, split.labels, network.classes
     if labels.max() >= len(classes):

@@ -14,7 +14,7 @@ def main(params: Params) -> None:
     from digits.files import replacing
 
     config = params.preprocess
-    inputs = {name: RAW / name for name in datasets.FILES}
+    inputs: dict[str, Path] = {name: RAW / name for name in datasets.FILES}
     with tracking.stage_run(tracking.PIPELINE, "preprocess", flatten(config), inputs) as run:
         whole, test = datasets.read_split(RAW, "train"), datasets.read_split(RAW, "test")
         train, validation = splitting.hold_out(whole, config.validation_size, config.seed)

@@ -1,9 +1,7 @@
 """Train one model on the training images, watch it on the validation images, export it."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from digits.params import Params, Recipe, flatten
 from stages import runner
@@ -12,7 +10,9 @@ PROCESSED = Path("data/processed")
 
 
 def main(params: Params, model: str) -> None:
-    from digits import datasets, files, tracking
+    import pandas as pd
+
+    from digits import datasets, files, quiet, tables, tracking
 
     recipe: Recipe = getattr(params.train, model)
     settings = {"seed": params.train.seed, "threads": params.train.threads, **flatten(recipe)}
@@ -20,8 +20,6 @@ def main(params: Params, model: str) -> None:
     inputs = {split: PROCESSED / f"{split}.npz" for split in ("train", "validation")}
     folder, reports = Path("models") / model, Path("reports/train") / model
     with tracking.stage_run(tracking.MODELS, model, settings, inputs) as run:
-        from digits import quiet
-
         with quiet.importing_tensorflow():
             from digits import export, models, training
 
@@ -31,7 +29,7 @@ def main(params: Params, model: str) -> None:
         curves: list[dict[str, float]] = []
 
         def on_epoch(epoch: int, measured: Mapping[str, float]) -> None:
-            curves.append({"epoch": epoch} | {k: round(v, 6) for k, v in measured.items()})
+            curves.append({"epoch": epoch, **measured})
             run.log_metrics(measured, step=epoch)
 
         training.train(network, train, validation, recipe, params.train.seed, on_epoch)
@@ -46,25 +44,17 @@ def main(params: Params, model: str) -> None:
             export.write_keras(network, partial / "model.keras")
             samples = validation.images[:1000]
             parity = export.write_onnx(network, partial / "model.onnx", samples, facts)
-        final = {key: curves[-1][key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        reached = ("loss", "accuracy", "val_loss", "val_accuracy")
+        final = {key: round(curves[-1][key], 6) for key in reached}
         costs = {
             "parameters": network.count_params(),
             "multiply_adds": models.multiply_adds(network),
             "onnx_difference": float(f"{parity:.1e}"),
         }
         files.write_json(reports / "metrics.json", {**final, **costs})
-        _write_csv(reports / "curves.csv", curves)
-        _write_csv(reports / "layers.csv", models.describe(network))
+        tables.write(pd.DataFrame(curves), reports / "curves.csv")
+        tables.write(pd.DataFrame(models.describe(network)), reports / "layers.csv")
         tracking.log_training(run, folder, reports)
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    from digits.files import replacing
-
-    with replacing(path) as partial, partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ METADATA = {
     "classes": json.dumps(["a", "b", "c"]),
     "parameters": "123",
     "multiply_adds": "4567",
+    "recipe": "{}",
 }
 rng = np.random.default_rng(0)
 IMAGES = rng.integers(0, 256, (5, 8, 8), np.uint8)
@@ -178,7 +179,7 @@ def test_any_bytes_are_refused_in_one_line(
 @pytest.mark.parametrize(
     ("text", "metadata", "reason"),
     [
-        (CNN, {}, "no classes and no multiply_adds and no name and no parameters"),
+        (CNN, {}, "no classes and no multiply_adds and no name and no parameters and no recipe"),
         (CNN, METADATA | {"parameters": "many"}, "invalid literal"),
         (CNN, METADATA | {"classes": '["a", "b"]'}, "for 2 classes"),
         (CNN.replace("uint8", "float"), METADATA, r"it takes tensor\(float\)"),

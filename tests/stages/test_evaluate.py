@@ -13,7 +13,7 @@ from digits.errors import UserError
 from stages import evaluate
 
 CLASSES = [str(number) for number in range(10)]
-METADATA = {"name": "net", "parameters": "15680", "multiply_adds": "15680"}
+METADATA = {"name": "net", "parameters": "15680", "multiply_adds": "15680", "recipe": "{}"}
 TEMPLATES = np.zeros((10, 28, 28), np.float32)
 for number, template in enumerate(TEMPLATES):
     template[2 * number + 4 : 2 * number + 6] = 1  # class k: a bar, two rows high
