@@ -51,7 +51,7 @@ def main(params: Params, model: str) -> None:
     plots.risk_coverage(curve, model, pictures / "risk_coverage.png")
     plots.errors(images, predictions, classes, model, pictures / "errors.png")
     feature_maps.filters(network.filters(), model, pictures / "filters.png")
-    feature_maps.maps(samples, names, network.layers(samples), model, pictures / "feature_maps.png")
+    feature_maps.maps(samples, names, network.layers(samples), model, folder / "feature_maps.png")
 
     run.log_inputs({"test": TEST})
     run.log_metrics(_flat(scores) | {"size_bytes": costs["size_bytes"]})  # `train` logs the rest
