@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint format ui lock docs
+.PHONY: help setup repro test lint verify format ui lock docs
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,12 @@ lint: setup  ## ruff, its formatter and mypy
 	ruff check
 	ruff format --check
 	mypy
+
+verify: setup  ## is the committed dvc.lock that of the code and the parameters?
+	@plan=$$(dvc repro --allow-missing --dry) || exit 1; \
+	if echo "$$plan" | grep '^Running stage'; then \
+		echo 'dvc.lock is out of date: run `make repro` and commit what it changed' >&2; exit 1; \
+	else echo 'dvc.lock is up to date'; fi
 
 format: setup  ## format the code, sort the imports
 	ruff check --fix
