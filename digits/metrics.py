@@ -1,7 +1,6 @@
 """How good a model's probabilities are: accuracy, calibration, and when to trust it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,23 +15,22 @@ DECIMALS = 6  # of every score: the last bits differ between machines
 def scores(
     probabilities: np.ndarray,
     labels: np.ndarray,
-    classes: Sequence[str],
+    classes: int,
     bins: int,
     confidence_level: float,
-) -> dict[str, Any]:
-    """Everything there is to say in numbers.
+) -> dict[str, float]:
+    """All there is to say of the model as a whole, in numbers.
 
     Args:
         probabilities: `float32 (N, classes)`, the rows add up to 1.
         labels: `uint8 (N,)`, N at least 1.
-        classes: their names.
+        classes: how many there are.
         bins: of the calibration error.
         confidence_level: of the interval of the accuracy.
 
     Returns:
-        Rounded numbers by name; under "precision" and "recall" one for each class's
-        name. A class that was never predicted has no precision and one without an image
-        no recall: left out there; a class with neither is left out of the macro F1.
+        Rounded numbers by name. A class neither predicted nor present is left out of the
+        macro F1.
 
         "brier" is the squared distance of the probabilities from the truth, from 0 to 2,
         over all classes as in: G. W. Brier, Verification of forecasts expressed in terms
@@ -41,14 +39,11 @@ def scores(
     # Exactly 1, because scikit-learn warns of the last bit of float32.
     probabilities = probabilities.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    numbers = np.arange(len(classes))
+    numbers = np.arange(classes)
     table = predictions(probabilities, labels)
     predicted = table["predicted"].to_numpy()
     correct = predicted == labels
     low, high = wilson(int(correct.sum()), len(labels), confidence_level)
-    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=numbers, zero_division=np.nan
-    )
     top2 = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     values = {
         "accuracy": correct.mean(),
@@ -56,22 +51,38 @@ def scores(
         "accuracy_high": high,
         "error_rate": 1 - correct.mean(),
         "top2_accuracy": (top2 == labels[:, None]).any(axis=1).mean(),
-        "macro_f1": np.nanmean(f1),
+        "macro_f1": np.nanmean(
+            metrics.f1_score(labels, predicted, labels=numbers, average=None, zero_division=np.nan)
+        ),
         "log_loss": metrics.log_loss(labels, probabilities, labels=numbers),
         "brier": metrics.brier_score_loss(
             labels, probabilities, labels=numbers, scale_by_half=False
         ),
         "ece": expected_calibration_error(calibration(table, bins)),
     }
-    return {name: round(float(value), DECIMALS) for name, value in values.items()} | {
-        "precision": _by_class(classes, precision),
-        "recall": _by_class(classes, recall),
-    }
+    return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 
-def _by_class(classes: Sequence[str], values: np.ndarray) -> dict[str, float]:
-    pairs = zip(classes, values.tolist(), strict=True)
-    return {name: round(value, DECIMALS) for name, value in pairs if not np.isnan(value)}
+def by_class(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """How well each class is recognised.
+
+    Args:
+        table: from `tables.predictions`.
+        classes: their names.
+
+    Returns:
+        A row for each class: `class`, `images`, `precision`, `recall`, `f1`. A class that
+        was never predicted has no precision and one without an image no recall: NaN.
+    """
+    precision, recall, f1, images = metrics.precision_recall_fscore_support(
+        table["label"],
+        table["predicted"],
+        labels=np.arange(len(classes)),
+        zero_division=np.nan,
+    )
+    return pd.DataFrame(
+        {"class": classes, "images": images, "precision": precision, "recall": recall, "f1": f1}
+    )
 
 
 def wilson(successes: int, trials: int, confidence_level: float) -> tuple[float, float]:

@@ -1,7 +1,6 @@
 """Measure a model on the test split, which no other stage opens, and look inside it."""
 
 from pathlib import Path
-from typing import Any
 
 from digits.errors import UserError
 from digits.params import Params, flatten
@@ -29,7 +28,7 @@ def main(params: Params, model: str) -> None:
 
     probabilities = network.predict(images)
     scores = metrics.scores(
-        probabilities, labels, classes, settings.calibration_bins, settings.confidence_level
+        probabilities, labels, len(classes), settings.calibration_bins, settings.confidence_level
     )
     costs = {
         "parameters": network.parameters,
@@ -41,6 +40,7 @@ def main(params: Params, model: str) -> None:
     curve = metrics.risk_coverage(predictions)
     files.write_json(folder / "metrics.json", scores | costs)
     tables.write(predictions, folder / "predictions.csv")
+    tables.write(metrics.by_class(predictions, classes), folder / "classes.csv")
     tables.write(bins, folder / "reliability.csv")
     tables.write(curve, folder / "risk_coverage.csv")
 
@@ -54,7 +54,8 @@ def main(params: Params, model: str) -> None:
     feature_maps.maps(samples, names, network.layers(samples), model, folder / "feature_maps.png")
 
     run.log_inputs({"test": TEST})
-    run.log_metrics(_flat(scores) | {"size_bytes": costs["size_bytes"]})  # `train` logs the rest
+    run.log_metrics({f"test_{name}": value for name, value in scores.items()})
+    run.log_metrics({"size_bytes": costs["size_bytes"]})  # `train` logs the other costs
     run.log_tags({f"evaluate.{k}": str(v) for k, v in flatten(settings).items()})
     run.log_files(folder, pictures, folder="evaluate")
     print(
@@ -62,17 +63,6 @@ def main(params: Params, model: str) -> None:
         f"({scores['accuracy_low']:.2%} to {scores['accuracy_high']:.2%}), "
         f"log loss {scores['log_loss']:.4f}, calibration error {scores['ece']:.4f}"
     )
-
-
-def _flat(scores: dict[str, Any]) -> dict[str, float]:
-    """The scores as MLflow's metrics, which do not nest: test_accuracy, test_recall_7, ..."""
-    flat: dict[str, float] = {}
-    for name, value in scores.items():
-        if isinstance(value, dict):
-            flat |= {f"test_{name}_{key}": number for key, number in value.items()}
-        else:
-            flat[f"test_{name}"] = value
-    return flat
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import math
+import sys
 
 import numpy as np
 import pandas as pd
@@ -24,8 +25,7 @@ def answers(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def score(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> dict:
-    classes = [str(number) for number in range(probabilities.shape[1])]
-    return metrics.scores(probabilities, labels, classes, bins, 0.95)
+    return metrics.scores(probabilities, labels, probabilities.shape[1], bins, 0.95)
 
 
 @given(answers())
@@ -33,6 +33,8 @@ def test_scores_are_what_their_definitions_say(given_answers: tuple) -> None:
     probabilities, labels = given_answers
     images, classes = probabilities.shape
     scores = score(probabilities, labels)
+    table = tables.predictions(probabilities, labels)
+    of_class = metrics.by_class(table, [str(k) for k in range(classes)])
     rows = [[float(p) for p in row] for row in probabilities]
     ranked = [sorted(range(classes), key=lambda k, row=row: -row[k]) for row in rows]
     truth = [[float(k == label) for k in range(classes)] for label in labels]
@@ -47,7 +49,10 @@ def test_scores_are_what_their_definitions_say(given_answers: tuple) -> None:
         [y in r[:2] for r, y in zip(ranked, labels, strict=True)]
     )
     assert scores["log_loss"] == mean(
-        [-math.log(max(row[y], 2e-16)) for row, y in zip(rows, labels, strict=True)]
+        [
+            -math.log(max(row[y], sys.float_info.epsilon))
+            for row, y in zip(rows, labels, strict=True)
+        ]
     )
     assert scores["brier"] == mean(
         [math.dist(row, t) ** 2 for row, t in zip(rows, truth, strict=True)]
@@ -57,8 +62,10 @@ def test_scores_are_what_their_definitions_say(given_answers: tuple) -> None:
         said = {i for i, r in enumerate(ranked) if r[0] == k}
         true = {i for i, y in enumerate(labels) if y == k}
         hits = len(said & true)
-        assert scores["precision"].get(str(k)) == (mean([hits / len(said)]) if said else None)
-        assert scores["recall"].get(str(k)) == (mean([hits / len(true)]) if true else None)
+        nothing = pytest.approx(math.nan, nan_ok=True)
+        assert of_class["images"][k] == len(true)
+        assert of_class["precision"][k] == (mean([hits / len(said)]) if said else nothing)
+        assert of_class["recall"][k] == (mean([hits / len(true)]) if true else nothing)
         if said or true:
             f1s.append(2 * hits / (len(said) + len(true)))
     assert scores["macro_f1"] == mean(f1s)
