@@ -39,7 +39,7 @@ from mlflow.entities import (
     RunTag,
 )
 
-from digits import files
+from digits import files, quiet
 from digits.errors import UserError
 
 MODELS = "digits-models"
@@ -184,10 +184,11 @@ def restore_model_run(
 
 
 def _log_keras_model(path: Path) -> None:
-    # Both import TensorFlow, for which only training pays.
-    import keras
-    import mlflow.tensorflow
     import numpy as np
+
+    with quiet.importing_tensorflow():  # for which only a training pays, or restoring its run
+        import keras
+        import mlflow.tensorflow
     from mlflow.models import ModelSignature
     from mlflow.types.schema import Schema, TensorSpec
 

@@ -1,6 +1,10 @@
 import json
-from collections.abc import Iterator
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -162,3 +166,48 @@ def test_a_label_that_the_model_does_not_know_is_refused(
     with pytest.raises(UserError, match=r"test\.npz: has a label 12, mlp knows 10 classes"):
         evaluate.main(checked, "mlp")
     evaluate.TEST.write_bytes(content)
+
+
+def test_the_run_of_a_model_that_the_store_does_not_know_is_restored(
+    trained: tuple[Path, Any],
+    handwriting: datasets.Split,
+    tmp_path: Path,
+    start: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, _ = trained
+    for name in ("models", "reports", "params.yaml"):  # as from DVC's cache and git: no mlflow.db
+        source = folder / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    (tmp_path / evaluate.TEST).parent.mkdir(parents=True)
+    images, labels = handwriting.images[:300], handwriting.labels[:300]
+    datasets.save(datasets.Split(images, labels), tmp_path / evaluate.TEST)
+    for _ in range(2):
+        process = start(tmp_path, "stages.evaluate", "mlp")
+        stdout, stderr = process.communicate(timeout=120)
+        assert (process.returncode, stderr) == (0, "")
+        assert re.fullmatch(r"mlp: 9\d\.\d\d% of 300 test images right .*\n", stdout)
+
+    def runs(folder: Path) -> list[mlflow.entities.Run]:
+        client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+        experiment = client.get_experiment_by_name(tracking.MODELS)
+        return client.search_runs([experiment.experiment_id], "attributes.run_name = 'mlp'")
+
+    (original,), (restored,) = runs(folder), runs(tmp_path)  # one, not one for each evaluation
+    assert restored.info.status == "FINISHED"
+    assert restored.data.tags["restored"] == "true"
+    assert restored.data.tags[tracking.MODEL_MD5] == original.data.tags[tracking.MODEL_MD5]
+    assert restored.data.params == original.data.params
+    logged = restored.data.metrics
+    for key in original.data.metrics.keys() - {"cpu_seconds", "wall_seconds"}:
+        assert logged[key] == pytest.approx(original.data.metrics[key], abs=1e-6)
+    assert logged["test_accuracy"] > 0.9
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # which MLflow sets: so it is restored
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    client = mlflow.MlflowClient()
+    losses = client.get_metric_history(restored.info.run_id, "val_loss")
+    assert [metric.step for metric in losses] == [1, 2, 3]
+    artifacts = {file.path for file in client.list_artifacts(restored.info.run_id)}
+    assert artifacts == {"train", "onnx", "evaluate"}
+    model = mlflow.pyfunc.load_model(f"runs:/{restored.info.run_id}/model")
+    assert (model.predict(images).argmax(axis=1) == labels).mean() > 0.9
