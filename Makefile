@@ -14,8 +14,8 @@ help:  ## list the targets
 repro: setup  ## set up, then run the whole pipeline
 	dvc repro
 
-test: setup  ## set up, then run the test suite
-	pytest
+test: setup  ## set up, then run the test suite, a file at a time on each core
+	pytest --numprocesses=logical --dist=loadfile
 
 lint: setup  ## ruff, its formatter and mypy
 	ruff check
