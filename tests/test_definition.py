@@ -1,0 +1,321 @@
+"""dvc.yaml against the code: deps are the imports, parameters are used, outputs are read."""
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
+
+from digits import params
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("digits", "stages")
+DATA_SET = params.load(ROOT / "params.yaml").data.name
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as DVC resolves it: `${...}` filled in, one for each item of a matrix."""
+
+    module: str
+    model: str  # empty: none
+    cmd: str
+    deps: frozenset[str]
+    params: frozenset[str]  # "train.seed"; of another file "datasets.yaml:mnist"; whole: "file:"
+    outs: frozenset[str]
+
+
+Stages = dict[str, Stage]
+Check = Callable[[Stages], Iterator[str]]
+
+
+@pytest.fixture(scope="module")
+def stages() -> Stages:
+    found = {}
+    with Repo(ROOT) as repo:
+        for stage in repo.index.stages:
+            name, _, model = stage.name.partition("@")
+            files = [dep for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+            keys = [dep for dep in stage.deps if isinstance(dep, ParamsDependency)]
+            found[stage.name] = Stage(
+                module=f"stages/{name}.py",
+                model=model,
+                cmd=stage.cmd,
+                deps=frozenset(dep.def_path for dep in files),
+                params=frozenset(
+                    f"{dep.def_path}:{key}".removeprefix("params.yaml:") or "params.yaml:"
+                    for dep in keys
+                    for key in dep.params or [""]
+                ),
+                outs=frozenset(out.def_path for out in stage.outs),
+            )
+    return found
+
+
+def imports(source: str) -> set[str]:
+    """The modules of ours that a source imports, at its top or inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import, which this function does not resolve"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    ours = {name.replace(".", "/") + ".py" for name in names if name.startswith(PACKAGES)}
+    return {path for path in ours if (ROOT / path).exists()}
+
+
+def resources() -> set[Path]:
+    """The files of the packages that are no modules: templates and the like."""
+    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*.*"))
+    return {path.relative_to(ROOT) for path in files if path.suffix not in (".py", ".pyc")}
+
+
+@cache
+def reached(module: str) -> frozenset[str]:
+    """A module, those that it imports, those that they import, and the files any of them names."""
+    paths: set[str] = set()
+    new = {module}
+    while new:
+        paths.add(path := new.pop())
+        source = (ROOT / path).read_text()
+        found = imports(source) if path.endswith(".py") else set()
+        found |= {str(file) for file in resources() if file.name in source}
+        new |= found - paths
+    return frozenset(paths)
+
+
+def key_of(node: ast.AST, model: str) -> str | None:
+    """The parameter that an expression is, as dvc.yaml would call it; None: it is none.
+
+    `params.train.seed` is "train.seed", `getattr(params.train, model)` is "train.cnn",
+    `datasets.find(...).classes` is "datasets.yaml:mnist.classes", `params` itself is "".
+    """
+    match node:
+        case ast.Name("params"):
+            return ""
+        case ast.Attribute(value, name):
+            parent = key_of(value, model)
+            return None if parent is None else f"{parent}.{name.rstrip('_')}".lstrip(".")
+        case ast.Call(ast.Name("getattr"), [section, ast.Name("model")]):
+            return f"{key_of(section, model)}.{model}"
+        case ast.Call(ast.Attribute(ast.Name("datasets"), "find")):
+            return f"datasets.yaml:{DATA_SET}"
+    return None
+
+
+def used_keys(source: str, model: str = "") -> set[str]:
+    """The parameters that a stage's source reads; a section alone where it reads it whole."""
+    keys, parts = {}, set()
+    for node in ast.walk(ast.parse(source)):
+        keys[node] = key_of(node, model)
+        match node:  # `params.train` is but a part of `params.train.seed`
+            case ast.Attribute(part) | ast.Call(ast.Name("getattr"), [part, *_]):
+                parts.add(part)
+    found = {key for node, key in keys.items() if key is not None and node not in parts}
+    return {key for key in found if not any(key.startswith(f"{other}.") for other in found)}
+
+
+@cache
+def read_attributes(source: str) -> set[str]:
+    return {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+
+
+def overlap(path: str, other: str) -> bool:
+    return Path(path).is_relative_to(other) or Path(other).is_relative_to(path)
+
+
+# The checks: each gives a line for every mistake it finds.
+
+
+def dependencies_are_the_imports(stages: Stages) -> Iterator[str]:
+    for name, stage in stages.items():
+        code = {dep for dep in stage.deps if dep.startswith(PACKAGES)}
+        needed = reached(stage.module)
+        yield from (f"{name} reads {path}, which is not in its deps" for path in needed - code)
+        yield from (
+            f"{name} has {path} in its deps, but does not read it" for path in code - needed
+        )
+
+
+def dependencies_are_made(stages: Stages) -> Iterator[str]:
+    outs = [out for stage in stages.values() for out in stage.outs]
+    for name, stage in stages.items():
+        data = {dep for dep in stage.deps if not dep.startswith(PACKAGES)}
+        for path in data:
+            if not any(overlap(path, out) for out in outs):
+                yield f"{name} reads {path}, which no stage writes"
+
+
+def outputs_are_read(stages: Stages) -> Iterator[str]:
+    deps = [dep for stage in stages.values() for dep in stage.deps]
+    for name, stage in stages.items():
+        for path in stage.outs:
+            for_people = path.startswith(("reports/", "models/"))
+            if not for_people and not any(overlap(path, dep) for dep in deps):
+                yield f"{name} writes {path}, which no stage reads"
+
+
+def parameters_are_the_used_ones(stages: Stages) -> Iterator[str]:
+    for name, stage in stages.items():
+        if name != "params":  # which checks both files whole, without naming a key
+            used = used_keys((ROOT / stage.module).read_text(), stage.model)
+            yield from (
+                f"{name} reads {key}, which is not in its params" for key in used - stage.params
+            )
+            yield from (f"{name} has {key}, but does not read it" for key in stage.params - used)
+
+
+def each_single_parameter_has_a_reader(stages: Stages) -> Iterator[str]:
+    """Of a section that is declared whole, each key is an attribute that some module reads."""
+    declared = {key for name, stage in stages.items() if name != "params" for key in stage.params}
+    for key, *_ in params.table():
+        if not any(f"{key}.".startswith(f"{section}.") for section in declared):
+            yield f"no stage has {key} in its params"
+    for name, stage in stages.items():
+        modules = {path for path in stage.deps if path.endswith(".py")} - {"digits/params.py"}
+        read = set().union(*(read_attributes((ROOT / path).read_text()) for path in modules))
+        for key, *_ in params.table():
+            is_declared = any(f"{key}.".startswith(f"{section}.") for section in stage.params)
+            if is_declared and key.split(".")[-1] not in read:
+                yield f"{name} has {key}, but none of its modules reads it"
+
+
+def commands_run_the_module_of_that_name(stages: Stages) -> Iterator[str]:
+    for name, stage in stages.items():
+        expected = f"python3 -m stages.{Path(stage.module).stem} {stage.model}".strip()
+        if stage.cmd != expected:
+            yield f"{name} runs `{stage.cmd}`, not `{expected}`"
+
+
+CHECKS: list[Check] = [
+    dependencies_are_the_imports,
+    dependencies_are_made,
+    outputs_are_read,
+    parameters_are_the_used_ones,
+    each_single_parameter_has_a_reader,
+    commands_run_the_module_of_that_name,
+]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_definition_has_no_mistake(check: Check, stages: Stages) -> None:
+    assert list(check(stages)) == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "change", "mistake"),
+    [
+        ("train@cnn", "deps - digits/quiet.py", "reads digits/quiet.py, which is not in its deps"),
+        (
+            "validate",
+            "deps - digits/templates/validate.html",
+            "reads digits/templates/validate.html, which is not in its deps",
+        ),
+        (
+            "validate",
+            "deps + digits/plots.py",
+            "has digits/plots.py in its deps, but does not read it",
+        ),
+        ("validate", "deps + data/typo", "reads data/typo, which no stage writes"),
+        ("download", "outs + data/scratch", "writes data/scratch, which no stage reads"),
+        ("train@cnn", "params - train.cnn", "reads train.cnn, which is not in its params"),
+        (
+            "compare",
+            f"params - datasets.yaml:{DATA_SET}.classes",
+            f"reads datasets.yaml:{DATA_SET}.classes, which is not in its params",
+        ),
+        ("evaluate@mlp", "params + train.seed", "has train.seed, but does not read it"),
+        (
+            "train@mlp",
+            "params + compare",
+            "has compare.resamples, but none of its modules reads it",
+        ),
+        (
+            "train@cnn",
+            "cmd + ohoh",
+            "runs `python3 -m stages.train cnn ohoh`, not `python3 -m stages.train cnn`",
+        ),
+    ],
+)
+def test_a_mistake_is_found(stages: Stages, stage: str, change: str, mistake: str) -> None:
+    """The checks above can fail: they do on a definition with one entry more or less."""
+    field, sign, entry = change.split(" ", 2)
+    before = getattr(stages[stage], field)
+    if isinstance(before, str):
+        after = f"{before} {entry}"
+    else:
+        assert (entry in before) is (sign == "-")
+        after = before ^ {entry}
+    broken = stages | {stage: replace(stages[stage], **{field: after})}
+    assert f"{stage} {mistake}" in [line for check in CHECKS for line in check(broken)]
+
+
+def test_a_parameter_of_no_stage_is_found(stages: Stages) -> None:
+    broken = stages | {"evaluate@cnn": replace(stages["evaluate@cnn"], params=frozenset())}
+    broken |= {"evaluate@mlp": replace(stages["evaluate@mlp"], params=frozenset())}
+    assert set(each_single_parameter_has_a_reader(broken)) == {
+        f"no stage has evaluate.{key} in its params"
+        for key in ("calibration_bins", "confidence_level", "threads")
+    }
+
+
+def test_imports_inside_functions_count() -> None:
+    source = "import json\ndef main():\n    from digits import files\n    import stages.runner\n"
+    assert imports(source) == {"digits/files.py", "stages/runner.py"}
+
+
+def test_the_longest_path_of_a_parameter_counts() -> None:
+    source = (
+        "recipe = getattr(params.train, model)\n"
+        "print(params.train.seed, flatten(params.data), params.data.name, params.validate_)\n"
+        "classes = datasets.find(params.data.name).classes\n"
+    )
+    expected = {"train.cnn", "train.seed", "data", "validate", f"datasets.yaml:{DATA_SET}.classes"}
+    assert used_keys(source, "cnn") == expected
+
+
+def test_every_module_of_stages_is_a_stage_and_the_reverse(stages: Stages) -> None:
+    helpers = {"stages/__init__.py", "stages/runner.py"}
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "stages").glob("*.py")}
+    assert {stage.module for stage in stages.values()} == modules - helpers
+
+
+def test_every_file_beside_the_modules_belongs_to_a_stage(stages: Stages) -> None:
+    """A template whose name is put together at run time would be missed without a word."""
+    read = set().union(*(reached(stage.module) for stage in stages.values()))
+    assert {str(path) for path in resources()} <= read
+
+
+def test_the_first_stage_checks_both_files_whole(stages: Stages) -> None:
+    assert stages["params"].params == {"params.yaml:", "datasets.yaml:"}
+
+
+def test_the_packages_hold_nothing_a_result_could_depend_on() -> None:
+    """Their __init__ files run with every stage, but are in nobody's deps."""
+    found = {path.relative_to(ROOT).as_posix() for name in PACKAGES
+             for path in (ROOT / name).rglob("__init__.py")}  # fmt: skip
+    assert found == {"digits/__init__.py", "stages/__init__.py"}
+    digits, stages = (
+        ast.parse((ROOT / name / "__init__.py").read_text()).body for name in PACKAGES
+    )
+    assert [type(node) for node in digits] == [ast.Expr]
+    assert imports((ROOT / "stages/__init__.py").read_text()) == set()
+    assert {type(node) for node in stages} == {ast.Expr, ast.Import, ast.If}  # defines no name
+
+
+def test_plots_and_artifacts_name_outputs_of_every_model(stages: Stages) -> None:
+    definition = params.read_yaml(ROOT / "dvc.yaml")
+    outs = set().union(*(stage.outs for stage in stages.values()))
+    models = {stage.model for stage in stages.values()} - {""}
+    assert {name: artifact["path"] for name, artifact in definition["artifacts"].items()} == {
+        model: f"models/{model}" for model in models
+    }
+    for plot in definition["plots"]:
+        for title, parts in plot.items():
+            assert set(parts["y"]) <= outs, title
+            assert {Path(path).parent.name for path in parts["y"]} == models, title

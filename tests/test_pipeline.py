@@ -1,0 +1,482 @@
+"""The pipeline as its users run it: the same dvc.yaml on 1,797 real digits and tiny networks.
+
+One repository is built, run and committed; a test that changes something takes a copy.
+MLflow stores absolute paths, so that a copy begins without a store.
+"""
+
+import csv
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import psutil
+import pytest
+from mlflow.entities import Run
+from ruamel.yaml import YAML
+
+from digits import idx
+from digits.datasets import FILES, Split
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+TRAIN_IMAGES = 1400
+MODELS, PIPELINE = "digits-models", "digits-pipeline"
+STAGES = "params download validate preprocess train@mlp train@cnn evaluate@mlp evaluate@cnn compare"
+LIMIT = 600  # seconds: a machine that does other work as well is many times slower
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@contextmanager
+def edited(path: Path) -> Iterator[Any]:
+    """The values of a YAML file, to be changed in place."""
+    yaml = YAML()
+    values = yaml.load(path)
+    yield values
+    yaml.dump(values, path)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """What the pipeline wrote, by path: the hash of each file."""
+    files = [p for top in ("data", "models", "reports") for p in (folder / top).rglob("*")]
+    return {str(path.relative_to(folder)): digest(path) for path in files if path.is_file()}
+
+
+def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The stages that DVC ran, neither skipped nor taken from its cache."""
+    return re.findall(r"^Running stage '(.+)':", done.stdout, re.MULTILINE)
+
+
+def store(folder: Path) -> mlflow.MlflowClient:
+    database = folder / "mlflow.db"
+    assert database.exists()  # the client would create it
+    return mlflow.MlflowClient(f"sqlite:///{database}")
+
+
+def runs(folder: Path) -> dict[str, list[Run]]:
+    """Every run of the store, oldest first, by the name of its experiment."""
+    client = store(folder)
+    order = ["attributes.start_time ASC"]
+    return {
+        experiment.name: list(client.search_runs([experiment.experiment_id], order_by=order))
+        for experiment in client.search_experiments()
+    }
+
+
+def count(folder: Path) -> dict[str, int]:
+    return {experiment: len(found) for experiment, found in runs(folder).items()}
+
+
+def curves(folder: Path, model_run: Run) -> dict[str, list[tuple[int, float]]]:
+    """The steps and values of each metric of a run, but for those of the machine and the moment."""
+    client = store(folder)
+    names = model_run.data.metrics.keys() - {"cpu_seconds", "wall_seconds"}
+    return {
+        name: [(m.step, m.value) for m in client.get_metric_history(model_run.info.run_id, name)]
+        for name in names
+    }
+
+
+def wait_for(condition: Callable[[], Any], interval: float = 0.1) -> None:
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < end, "it did not happen within the limit"
+        time.sleep(interval)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of an activated .venv, without any setting of the user or the test run."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "config").write_text("[core]\n    check_update = false\n")  # it would ask the network
+    prefixes = ("DVC_", "GIT_", "MLFLOW_", "PYTHON", "XDG_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(prefixes)} | {
+        "HOME": str(home),
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "DVC_GLOBAL_CONFIG_DIR": str(home),
+        "DVC_SITE_CACHE_DIR": str(home / "site"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
+
+
+@pytest.fixture(scope="module")
+def run(environment: dict[str, str]) -> Command:
+    """Run a command in a folder; it must end as expected, by default well."""
+
+    def run(
+        folder: Path, *command: str | Path, code: int = 0, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment | dict(env or {}),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory, handwriting: Split, run: Command) -> Path:
+    """The project in a repository of its own, on a small data set, run once and committed."""
+    folder, mirror = tmp_path_factory.mktemp("repo"), tmp_path_factory.mktemp("mirror")
+    produced = ("dvc.lock", "reports/", "docs/", "tests/")
+    for path in run(ROOT, "git", "ls-files").stdout.splitlines():
+        if not path.startswith(produced) and (ROOT / path).exists():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, folder / path)
+    (folder / ".venv").mkdir()
+    shutil.copy(Path(sys.prefix) / "plots.html", folder / ".venv")  # .dvc/config names it
+    run(folder, "git", "init", "--initial-branch", "main")
+    run(folder, "git", "config", "user.name", "A Tester")
+    run(folder, "git", "config", "user.email", "tester@example.com")
+    run(folder, "git", "add", ".")
+    run(folder, "git", "commit", "--message", "The project")
+
+    images, labels, n = handwriting.images, handwriting.labels, TRAIN_IMAGES
+    arrays = (images[:n], labels[:n], images[n:], labels[n:])
+    for name, array in zip(FILES, arrays, strict=True):
+        idx.write(mirror / name, array)
+    with edited(folder / "datasets.yaml") as catalogue:
+        catalogue["handwriting"] = catalogue["mnist"] | {
+            "rows": {"train": n, "test": len(labels) - n},
+            "mean_ink": [0.16, 0.18],
+            "mirrors": [f"dir:{mirror}"],
+            "sha256": {name: digest(mirror / name) for name in FILES},
+        }
+    with edited(folder / "params.yaml") as params:
+        params["data"]["name"] = "handwriting"
+        params["validate"]["projected_images"] = 100
+        params["preprocess"]["validation_size"] = 200
+        params["train"]["mlp"] |= {"hidden_units": [16], "epochs": 2}
+        params["train"]["cnn"] |= {"filters": [4, 8], "epochs": 2}
+        params["train"]["cnn"] |= {"kernel_sizes": [3, 3], "strides": [2, 1], "pool_sizes": [1, 2]}
+        params["compare"]["resamples"] = 100
+    run(folder, "git", "commit", "--all", "--message", "A small data set")
+
+    done = run(folder, "dvc", "repro")
+    assert ran(done) == STAGES.split()
+    run(folder, "git", "add", ".")
+    run(folder, "git", "commit", "--message", "Results")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def copy(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Copy the repository and DVC's cache, but not MLflow's store."""
+
+    def copy() -> Path:
+        folder = tmp_path_factory.mktemp("copy")
+        stores = shutil.ignore_patterns("mlflow.db*", "mlruns")
+        shutil.copytree(repo, folder, ignore=stores, symlinks=True, dirs_exist_ok=True)
+        return folder
+
+    return copy
+
+
+@pytest.fixture(scope="module")
+def clone(repo: Path, tmp_path_factory: pytest.TempPathFactory, run: Command) -> Path:
+    """What `git clone` gives: no data, no models, no cache, no remote."""
+    folder = tmp_path_factory.mktemp("clone")
+    run(folder, "git", "clone", repo, ".")
+    shutil.copytree(repo / ".venv", folder / ".venv")
+    return folder
+
+
+def predictions(folder: Path, model: str) -> list[int]:
+    with (folder / "reports/evaluate" / model / "predictions.csv").open(newline="") as file:
+        return [int(row["predicted"]) for row in csv.DictReader(file)]
+
+
+@pytest.fixture
+def load_model(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Run], Any]:
+    """Load the model of a run by MLflow's generic interface."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it: restored at the end
+
+    def load(folder: Path, model_run: Run) -> Any:
+        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        return mlflow.pyfunc.load_model(f"runs:/{model_run.info.run_id}/model")
+
+    return load
+
+
+class TestFirstRun:
+    def test_every_stage_has_a_finished_run_in_the_store_at_the_root(self, repo: Path) -> None:
+        found = runs(repo)
+        assert [run.info.run_name for run in found[MODELS]] == ["mlp", "cnn"]
+        others = [run.info.run_name for run in found[PIPELINE]]
+        assert others == ["download", "validate", "preprocess", "compare"]
+        assert found.keys() == {MODELS, PIPELINE, "Default"}
+        assert found["Default"] == []
+        assert {run.info.status for run in found[MODELS] + found[PIPELINE]} == {"FINISHED"}
+
+    def test_the_models_can_be_compared_by_the_same_metrics(self, repo: Path) -> None:
+        mlp, cnn = runs(repo)[MODELS]
+        assert mlp.data.metrics.keys() == cnn.data.metrics.keys()
+        assert {"val_accuracy", "test_accuracy", "parameters"} <= cnn.data.metrics.keys()
+        assert cnn.data.params["filters"] == "[4, 8]"
+        assert [step for step, _ in curves(repo, cnn)["val_loss"]] == [1, 2]
+
+    def test_a_run_says_which_code_and_data_it_is_of(self, repo: Path, run: Command) -> None:
+        _, cnn = runs(repo)[MODELS]
+        commit = run(repo, "git", "rev-parse", "HEAD~1").stdout.strip()  # HEAD is the results
+        assert cnn.data.tags["git.commit"] == commit
+        assert cnn.data.tags["git.dirty"] == "False"
+        lock = YAML().load(repo / "dvc.lock")["stages"]
+        deps = lock["train@cnn"]["deps"] + lock["evaluate@cnn"]["deps"]
+        known = {dep["path"]: dep["md5"] for dep in deps if dep["path"].startswith("data/")}
+        datasets = [each.dataset for each in cnn.inputs.dataset_inputs]
+        assert {f"data/processed/{each.name}": each.digest for each in datasets} == known
+
+    @pytest.mark.parametrize("name", ["mlp", "cnn"])
+    def test_a_model_loads_from_its_run_and_predicts_what_was_reported(
+        self, repo: Path, load_model: Callable[[Path, Run], Any], handwriting: Split, name: str
+    ) -> None:
+        (model_run,) = (run for run in runs(repo)[MODELS] if run.info.run_name == name)
+        scores = load_model(repo, model_run).predict(handwriting.images[TRAIN_IMAGES:])
+        assert np.argmax(scores, axis=1).tolist() == predictions(repo, name)
+        right = np.argmax(scores, axis=1) == handwriting.labels[TRAIN_IMAGES:]
+        assert model_run.data.metrics["test_accuracy"] == pytest.approx(right.mean(), abs=1e-6)
+        assert 0.5 < right.mean() < 1  # it has learnt something, and is not too good to be true
+
+    def test_nothing_is_left_to_do(self, repo: Path, run: Command) -> None:
+        before = count(repo)
+        done = run(repo, "dvc", "repro")
+        assert ran(done) == []
+        assert "Data and pipelines are up to date." in done.stdout
+        assert run(repo, "git", "status", "--porcelain").stdout == ""
+        assert count(repo) == before
+
+
+class TestWrongParameters:
+    def test_each_is_told_in_a_line_and_nothing_is_touched(self, repo: Path, run: Command) -> None:
+        before = outputs(repo), digest(repo / "dvc.lock"), count(repo)
+        wrong = ("epochs=abc", "learning_rate=-0.1", "pooling=median")
+        settings = [f"--set-param=train.cnn.{setting}" for setting in wrong]
+        settings.append("--set-param=+train.cnn.epoch=3")
+        try:
+            done = run(repo, "dvc", "exp", "run", *settings, code=255)
+        finally:  # DVC leaves in params.yaml what it was told to write there
+            run(repo, "git", "checkout", "params.yaml")
+        told = [line for line in done.stderr.splitlines() if line.startswith("params: ")]
+        start = "params: params.yaml: train.cnn."
+        assert told[:3] == [
+            f"{start}epochs = 'abc': must be a whole number >= 1",
+            f"{start}learning_rate = -0.1: must be a number > 0",
+            f"{start}pooling = 'median': must be max or average",
+        ]
+        assert told[3].startswith(f"{start}epoch: unknown key; allowed here: batch_normalization, ")
+        assert len(told) == 4
+        assert ran(done) == ["params"]
+        assert "Traceback" not in done.stdout + done.stderr
+        assert (outputs(repo), digest(repo / "dvc.lock"), count(repo)) == before
+
+
+class TestClone:
+    """In the order of the file: the last test runs the pipeline in the clone."""
+
+    def test_metrics_and_parameters_show(self, clone: Path, run: Command) -> None:
+        def lines(*command: str) -> list[list[str]]:
+            return [line.split() for line in run(clone, "dvc", *command).stdout.splitlines()]
+
+        header, *rows = lines("metrics", "show")
+        shown = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+        evaluated = shown["reports/evaluate/cnn/metrics.json"]
+        assert 0.5 < float(evaluated["accuracy"]) < 1
+        changes = lines("metrics", "diff", "HEAD~1")
+        assert ["reports/evaluate/cnn/metrics.json", "accuracy"] in [row[:2] for row in changes]
+        changes = lines("params", "diff", "HEAD~2")
+        assert ["params.yaml", "data.name", "mnist", "handwriting"] in changes
+        table = run(clone, "dvc", "exp", "show", "--csv").stdout.splitlines()
+        row = next(row for row in csv.DictReader(table) if row["rev"] == "main")
+        accuracy = float(row["reports/evaluate/cnn/metrics.json:accuracy"])
+        assert accuracy == pytest.approx(float(evaluated["accuracy"]), abs=1e-5)
+        assert "| main " in run(clone, "dvc", "exp", "show", "--md").stdout
+
+    def test_plots_show_without_a_network(self, clone: Path, run: Command) -> None:
+        run(clone, "dvc", "plots", "show")
+        page = (clone / "dvc_plots/index.html").read_text()
+        for content in ("Loss on the validation images", "val_accuracy", "feature_maps.png"):
+            assert content in page
+        assert re.findall(r"<(?:script|link)\b[^>]*\b(?:src|href)=", page) == []
+        assert re.findall(r"<img src=\"(?:https?:)?//", page) == []
+        assert run(clone, "git", "status", "--porcelain").stdout == ""
+
+    def test_the_lock_is_known_to_be_current_without_the_data(
+        self, clone: Path, run: Command
+    ) -> None:
+        done = run(clone, "dvc", "repro", "--allow-missing", "--dry")
+        assert "Data and pipelines are up to date." in done.stdout
+        assert ran(done) == []
+
+    def test_without_the_environment_a_line_says_what_to_do(
+        self, clone: Path, run: Command, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        venv.create(tmp_path, symlinks=True)  # a python3 without packages, like a system's
+        path = f"{tmp_path / 'bin'}{os.pathsep}{environment['PATH']}"
+        done = run(clone, BIN / "dvc", "repro", code=255, env={"PATH": path})
+        assert ran(done) == ["download"]
+        advice, failure = done.stderr.splitlines()
+        assert advice.startswith(f"{tmp_path / 'bin' / 'python3'} has none of the project's pack")
+        assert "make repro" in advice
+        assert failure.startswith("ERROR: failed to reproduce 'download'")
+
+    def test_forced_in_another_folder_every_byte_is_the_same(
+        self, clone: Path, repo: Path, run: Command
+    ) -> None:
+        assert ran(run(clone, "dvc", "repro", "--force")) == STAGES.split()
+        assert run(clone, "git", "status", "--porcelain").stdout == ""
+        assert outputs(clone) == outputs(repo)
+
+
+class TestStore:
+    def test_a_models_run_is_restored_from_its_files(
+        self,
+        repo: Path,
+        copy: Callable[[], Path],
+        run: Command,
+        load_model: Callable[[Path, Run], Any],
+        handwriting: Split,
+    ) -> None:
+        folder = copy()
+        run(folder, "dvc", "repro", "--force", "--single-item", "evaluate@cnn")
+        _, original = runs(repo)[MODELS]
+        (restored,) = runs(folder)[MODELS]
+        assert restored.data.tags["restored"] == "true"
+        assert "restored" not in original.data.tags
+        assert restored.info.run_name == "cnn"
+        assert restored.info.status == "FINISHED"
+        assert restored.data.params == original.data.params
+        before, after = curves(repo, original), curves(folder, restored)
+        assert after.keys() == before.keys()
+        for name in before:  # from files, which hold six decimals
+            np.testing.assert_allclose(after[name], before[name], atol=1e-6, err_msg=name)
+        scores = load_model(folder, restored).predict(handwriting.images[TRAIN_IMAGES:])
+        assert np.argmax(scores, axis=1).tolist() == predictions(repo, "cnn")
+        assert run(folder, "git", "status", "--porcelain").stdout == ""
+
+    def test_a_killed_training_leaves_nothing_half_done(
+        self, copy: Callable[[], Path], run: Command, environment: dict[str, str]
+    ) -> None:
+        folder = copy()
+        with edited(folder / "params.yaml") as params:
+            params["train"]["mlp"]["epochs"] = 60
+        command = ("dvc", "repro", "train@mlp")
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=pipe, stderr=pipe
+        ) as repro:
+            wait_for((folder / "mlflow.db").exists)
+            # An epoch is over, 59 are to come.
+            wait_for(lambda: any(r.data.metrics for r in runs(folder).get(MODELS, [])))
+            below = psutil.Process(repro.pid).children(recursive=True)
+            (training,) = (p for p in below if p.cmdline()[1:] == ["-m", "stages.train", "mlp"])
+            training.send_signal(signal.SIGKILL)
+            _, errors = repro.communicate(timeout=LIMIT)
+        assert repro.returncode == 255
+        assert b"failed to reproduce 'train@mlp'" in errors
+        assert b"Traceback" not in errors
+        assert not (folder / "models/mlp").exists()
+        assert "partial" not in run(folder, "git", "status", "--porcelain").stdout
+        (killed,) = runs(folder)[MODELS]
+        assert killed.info.status == "RUNNING"  # nobody was left to say otherwise
+
+        assert ran(run(folder, *command)) == ["train@mlp"]
+        files = sorted(path.name for path in (folder / "models/mlp").iterdir())
+        assert files == ["model.keras", "model.onnx"]
+        assert [found.info.status for found in runs(folder)[MODELS]] == ["KILLED", "FINISHED"]
+        assert list(folder.rglob("*.partial")) == []
+
+
+RATES = ("0.01", "0.02", "0.03")
+OWN_CODE = """
+
+def markdown(*arguments):
+    return "Made by the experiment's own code"
+"""
+
+
+@pytest.fixture(scope="module")
+def queued(copy: Callable[[], Path], run: Command) -> Iterator[Path]:
+    """Three experiments, two at a time, on a deleted store, with code the workspace has not."""
+    folder = copy()
+    with (folder / "digits/comparison_table.py").open("a") as file:
+        file.write(OWN_CODE)
+    for rate in RATES:
+        setting = f"train.mlp.learning_rate={rate}"
+        run(folder, "dvc", "exp", "run", "--queue", "-n", f"rate-{rate}", "-S", setting)
+    run(folder, "git", "checkout", ".")
+    run(folder, "dvc", "queue", "start", "--jobs", "2")
+
+    def is_over() -> bool:
+        return not re.search("Queued|Running", run(folder, "dvc", "queue", "status").stdout)
+
+    try:
+        wait_for(is_over, interval=1)
+        yield folder
+    finally:
+        run(folder, "dvc", "queue", "stop", "--kill")
+
+
+class TestExperiments:
+    def test_all_succeed_with_their_own_code_and_parameters(
+        self, queued: Path, run: Command
+    ) -> None:
+        status = run(queued, "dvc", "queue", "status").stdout
+        assert status.count("Success") == len(RATES), status
+        references = run(queued, "git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout
+        tables, models = [], set()
+        for rate in RATES:
+            (commit,) = re.findall(rf"^refs/exps/.*/rate-{rate}$", references, re.MULTILINE)
+            tables.append(run(queued, "git", "show", f"{commit}:reports/compare/table.md").stdout)
+            lock = YAML().load(run(queued, "git", "show", f"{commit}:dvc.lock").stdout)
+            stage = lock["stages"]["train@mlp"]
+            assert stage["params"]["params.yaml"]["train.mlp"]["learning_rate"] == float(rate)
+            models.add(stage["outs"][0]["md5"])
+        assert tables == ["Made by the experiment's own code"] * len(RATES)
+        assert len(models) == len(RATES)
+        # The workspace is as it was.
+        assert run(queued, "git", "status", "--porcelain").stdout == ""
+
+    def test_their_runs_are_in_the_one_store_each_with_its_name(self, queued: Path) -> None:
+        found = runs(queued)
+        expected = {(f"rate-{rate}", rate) for rate in RATES}
+        assert {
+            (run.data.tags["dvc.experiment"], run.data.params["learning_rate"])
+            for run in found[MODELS]
+        } == expected
+        for experiment, name in ((MODELS, "mlp"), (PIPELINE, "compare")):
+            assert [run.info.run_name for run in found[experiment]] == [name] * len(RATES)
+            assert {run.info.status for run in found[experiment]} == {"FINISHED"}
+            assert len({run.data.tags["dvc.experiment"] for run in found[experiment]}) == len(RATES)
+        assert found["Default"] == []
+        assert all("test_accuracy" in run.data.metrics for run in found[MODELS])
+
+    def test_what_was_trained_once_is_restored(self, queued: Path, run: Command) -> None:
+        with edited(queued / "params.yaml") as params:
+            params["train"]["mlp"]["learning_rate"] = float(RATES[0])
+        done = run(queued, "dvc", "repro")
+        for stage in ("train@mlp", "evaluate@mlp"):
+            assert f"Stage '{stage}' is cached - skipping run, checking out outputs" in done.stdout
+        assert ran(done) == ["params", "compare"]
