@@ -46,6 +46,7 @@ MODELS = "digits-models"
 PIPELINE = "digits-pipeline"
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # what the UI opens as
 MODEL_MD5 = "model.md5"
+RESTORED = "restored"
 PACKAGES = ("dvc", "mlflow", "tensorflow", "keras", "numpy", "onnxruntime")
 
 
@@ -132,8 +133,9 @@ def stage_run(
         run.log_params(params)
         run.log_inputs(inputs)
         yield run
-        wall_seconds = time.monotonic() - started
-        run.log_metrics({"cpu_seconds": time.process_time(), "wall_seconds": wall_seconds})
+        if RESTORED not in tags:  # what it cost then is not known any more
+            wall_seconds = time.monotonic() - started
+            run.log_metrics({"cpu_seconds": time.process_time(), "wall_seconds": wall_seconds})
         status = RunStatus.FINISHED
     except (KeyboardInterrupt, SystemExit):
         status = RunStatus.KILLED
@@ -177,7 +179,7 @@ def restore_model_run(
 
     DVC may have taken them from its cache, or the store may have been deleted.
     """
-    with stage_run(MODELS, name, params, {}, {"restored": "true"}) as run:
+    with stage_run(MODELS, name, params, {}, {RESTORED: "true"}) as run:
         run.log_curves(reports / "curves.csv")
         log_training(run, model_folder, reports)
     return run
