@@ -47,7 +47,7 @@ def train(
             `val_loss`, `val_accuracy` and the `learning_rate` at its end.
 
     Raises:
-        UserError: there are fewer images than a batch holds, or the loss is not finite.
+        UserError: there are fewer images than a batch holds, or a loss is not finite.
     """
     steps = len(train.labels) // recipe.batch_size
     if steps == 0:
@@ -66,11 +66,12 @@ def train(
     )
 
     def report(epoch: int, logs: dict[str, float]) -> None:
-        if not math.isfinite(logs["loss"]):
-            raise UserError(
-                f"the loss is {logs['loss']} after epoch {epoch + 1}: training diverged; "
-                f"try a learning_rate below {recipe.learning_rate:g}"
-            )
+        for name in ("loss", "val_loss"):
+            if not math.isfinite(logs[name]):
+                raise UserError(
+                    f"{name} is {logs[name]} after epoch {epoch + 1}: training diverged; "
+                    f"try a learning_rate below {recipe.learning_rate:g}"
+                )
         rate = schedule((epoch + 1) * steps - 1)
         on_epoch(epoch + 1, {**logs, "learning_rate": float(rate)})
 

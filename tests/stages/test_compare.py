@@ -23,7 +23,7 @@ def write_evaluation(model: str, wrong: range, images: int = IMAGES) -> None:
     folder = Path("reports/evaluate") / model
     folder.mkdir(parents=True, exist_ok=True)
     tables.write(tables.predictions(probabilities, labels), folder / "predictions.csv")
-    scores = metrics.scores(probabilities, labels, CLASSES, 15, 0.95)
+    scores = metrics.scores(probabilities, labels, len(CLASSES), 15, 0.95)
     costs = {"parameters": 20490, "multiply_adds": 1234567}
     (folder / "metrics.json").write_text(json.dumps(scores | costs))
 

@@ -291,7 +291,7 @@ class TestFailed:
         _, stderr = process.communicate(timeout=120)
         assert process.returncode == 1
         assert re.fullmatch(
-            r"train: the loss is (nan|inf) after epoch 1: training diverged; "
+            r"train: loss is (nan|inf) after epoch 1: training diverged; "
             r"try a learning_rate below 1e\+12\n",
             stderr,
         )
