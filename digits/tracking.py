@@ -44,7 +44,6 @@ from digits.errors import UserError
 
 MODELS = "digits-models"
 PIPELINE = "digits-pipeline"
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # what the UI opens as
 MODEL_MD5 = "model.md5"
 RESTORED = "restored"
 PACKAGES = ("dvc", "mlflow", "tensorflow", "keras", "numpy", "onnxruntime")
@@ -250,7 +249,7 @@ def _connect(experiment_name: str) -> str:
             client = mlflow.MlflowClient()
             experiment = client.get_experiment_by_name(experiment_name)
             if experiment is None:
-                experiment_id = client.create_experiment(experiment_name, artifacts, KIND)
+                experiment_id = client.create_experiment(experiment_name, artifacts)
                 experiment = client.get_experiment(experiment_id)
         except Exception as error:  # MLflow's, its database's or the network's
             advice = "rename it to begin a new one" if database else "start or correct the server"
