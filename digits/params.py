@@ -62,6 +62,7 @@ class Augmentation(Section):
     shift: float = Field(ge=0, le=14, description="largest shift in each direction, pixels")
     rotation: float = Field(ge=0, le=180, description="largest rotation, degrees")
     zoom: Fraction = Field(description="largest relative change of scale, each axis on its own")
+    elastic: float = Field(ge=0, le=10, description="spread of the elastic displacement, pixels")
 
 
 class Recipe(Section):
