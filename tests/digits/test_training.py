@@ -163,6 +163,23 @@ def test_zoom_changes_the_area_as_far_as_it_may() -> None:
     assert 1.3 < area.max() < 1.2**2 + 0.05
 
 
+def test_bending_moves_ink_about_but_keeps_it() -> None:
+    images = moved(elastic=1.0)
+    assert len({bytes(image) for image in images}) == 1000
+    ink = images.sum(axis=(1, 2)) / square().sum()
+    assert abs(ink.mean() - 1) < 0.05
+    centre = (images.sum(axis=1) * np.arange(28)).sum(axis=1) / images.sum(axis=(1, 2))
+    assert 0.1 < centre.std() < 1.5
+
+
+def test_what_comes_in_from_outside_is_paper() -> None:
+    full = tf.fill((100, 28, 28), 255.0)
+    augmentation = Augmentation(**NONE.model_dump() | {"shift": 10.0})
+    shifted = training.augment(full, augmentation, tf.constant([1, 2], tf.int64)).numpy()
+    assert shifted.min() == 0
+    assert shifted.max() == pytest.approx(255)
+
+
 @pytest.mark.parametrize(
     ("schedule", "first", "peak_at", "last"),  # peak_at: share of the steps
     [("one_cycle", 0.005, 0.2, 0.0), ("cosine", 1.0, 0.0, 0.0), ("constant", 1.0, 0.0, 1.0)],
