@@ -12,6 +12,7 @@ from digits.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 REAL: dict[str, Any] = params.read_yaml(ROOT / "params.yaml")
+CONVOLUTIONS = len(REAL["train"]["cnn"]["filters"])
 
 
 def paths(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -108,7 +109,7 @@ def test_a_file_that_is_no_mapping_is_refused(value: Any) -> None:
         (
             "train.cnn.strides",
             [1, 1],
-            " = [1, 1] must have one value for each of filters, 3",
+            f" = [1, 1] must have one value for each of filters, {CONVOLUTIONS}",
         ),
         ("models", ["cnn", "cnn"], " = ['cnn', 'cnn'] must name each model once"),
         ("models", ["cnn", "svm"], "[1] = 'svm': must be mlp or cnn"),

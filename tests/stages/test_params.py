@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from digits import params
+
 ROOT = Path(__file__).parents[2]
+CONVOLUTIONS = len(params.load(ROOT / "params.yaml").train.cnn.filters)
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -67,7 +70,7 @@ def test_the_real_files_pass_without_the_heavy_imports(workspace: Path, python: 
         (
             r"strides: \[.*?\]",
             "strides: [2, 1]",
-            "train.cnn.strides = [2, 1] must have one value for each of filters, 3",
+            f"train.cnn.strides = [2, 1] must have one value for each of filters, {CONVOLUTIONS}",
         ),
         (
             r"models: \[.*?\]",
