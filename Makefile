@@ -45,16 +45,20 @@ setup: .venv/installed  ## create .venv and install the pinned packages
 
 # uv comes first, by pip and from the same lock; it installs the rest many times
 # faster. Without bytecode TensorFlow alone would take 10 seconds more to import.
+ifneq ($(shell cat .venv/installed 2>/dev/null),$(CURDIR))
+.PHONY: .venv/installed # its scripts hold the path it was made at: a moved one is useless
+endif
+
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo 'make: Python 3.11, 3.12 or 3.13 is needed, this is' "$$($(PYTHON) --version 2>&1);" 'name another: make PYTHON=python3.12' >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	sed -n '/^uv==/,/# via/p' requirements.lock > .venv/uv.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 	$(BIN)/python -c "$$PLOTS_TEMPLATE" > .venv/plots.html
 	$(BIN)/python -c "$$TELEMETRY_OFF"
-	touch $@
+	echo '$(CURDIR)' > $@
 
 # The page that `dvc plots` fills in (.dvc/config names it), readable without a network.
 define PLOTS_TEMPLATE

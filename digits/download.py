@@ -3,6 +3,7 @@
 import errno
 import gzip
 import logging
+import os
 import shutil
 import subprocess
 import tarfile
@@ -77,7 +78,9 @@ def _fetcher(mirror: str, scratch: Path, limits: Data) -> Callable[[str], Path]:
     """A function that fetches a file by its name and gives the path it is at, uncompressed."""
     kind, _, place = mirror.partition(":")
     if kind == "dir":
-        return lambda name: _copy(Path(place), name, scratch)
+        # DVC may run this in a temporary workspace, without the user's folders.
+        folder = Path(os.environ.get("DVC_ROOT", ".")) / Path(place).expanduser()
+        return lambda name: _copy(folder, name, scratch)
     if kind == "npm":
         package = _npm_pack(place, scratch, limits)
         return lambda name: _extract(package, name, scratch)
@@ -93,7 +96,7 @@ def _http_get(url: str, name: str, scratch: Path, limits: Data) -> Path:
     )
     pooch.get_logger().setLevel(logging.ERROR)
     downloader = pooch.HTTPDownloader(
-        progressbar=_Progress(limits.file_timeout), timeout=limits.timeout, chunk_size=2**16
+        progressbar=_Progress(limits.file_timeout), timeout=limits.timeout, chunk_size=2**12
     )
     return Path(mirror.fetch(f"{name}.gz", pooch.Decompress(name=name), downloader))
 

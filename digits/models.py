@@ -12,16 +12,25 @@ from typing import Any
 import keras
 from keras import layers
 
+from digits.errors import UserError
 from digits.params import Cnn, Mlp, Recipe
 
 
 def build(recipe: Recipe, image_shape: Sequence[int], classes: int) -> keras.Sequential:
-    """Build the network that the recipe is for, with new random weights."""
-    match recipe:
-        case Mlp():
-            return mlp(recipe, image_shape, classes)
-        case Cnn():
-            return cnn(recipe, image_shape, classes)
+    """Build the network that the recipe is for, with new random weights.
+
+    Raises:
+        UserError: there is no such network: its poolings leave nothing of the image, say.
+    """
+    try:
+        match recipe:
+            case Mlp():
+                return mlp(recipe, image_shape, classes)
+            case Cnn():
+                return cnn(recipe, image_shape, classes)
+    except ValueError as error:  # Keras'
+        reason = " ".join(str(error).split())
+        raise UserError(f"no network can be built with these parameters: {reason}") from None
     raise TypeError(f"no network for a recipe of type {type(recipe).__name__}")
 
 
@@ -94,8 +103,7 @@ def _dense(units: int, recipe: Recipe) -> list[layers.Layer]:
 
 
 def _activation(recipe: Recipe) -> list[layers.Layer]:
-    # The mean and variance of the last few hundred steps: 0.99 would still hold the
-    # first steps' after two epochs.
+    # 0.9 instead of Keras' 0.99: the statistics are those of the weights of the last few steps.
     normalization = [layers.BatchNormalization(momentum=0.9)] if recipe.batch_normalization else []
     return [*normalization, layers.ReLU()]
 

@@ -12,8 +12,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from digits.errors import UserError
 
-Seed = Annotated[int, Field(ge=0, lt=2**31, description="any whole number from 0")]
-Threads = Annotated[int, Field(ge=1, le=256, description="threads to compute with")]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Threads = Annotated[int, Field(ge=1, le=256)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 ConfidenceLevel = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -117,7 +117,9 @@ class Evaluate(Section):
 
 
 class Compare(Section):
-    confidence_level: ConfidenceLevel = Field(description="of the bootstrap interval")
+    confidence_level: ConfidenceLevel = Field(
+        description="of the bootstrap interval; the verdict asks for p below 1 less this"
+    )
     resamples: int = Field(ge=100, le=1_000_000, description="of the bootstrap")
     seed: Seed = Field(description="of the bootstrap")
 

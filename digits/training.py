@@ -89,7 +89,7 @@ def train(
 
 
 def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
-    """Batches of (images `float32 (B, height, width)` in 0..255, labels `uint8 (B,)`).
+    """Batches of (images `uint8 (B, height, width)`, labels `uint8 (B,)`).
 
     Each pass over the data set has its own order and its own random maps, and leaves out
     the few images that do not fill a batch.
@@ -101,7 +101,9 @@ def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
 
     def load(chosen: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         batch = tf.cast(tf.gather(images, chosen), tf.float32)
-        return augment(batch, recipe.augmentation, seed), tf.gather(labels, chosen)
+        augmented = augment(batch, recipe.augmentation, seed)
+        # Whole numbers, because those are what the model is given in use.
+        return tf.cast(augmented, tf.uint8), tf.gather(labels, chosen)
 
     return tf.data.Dataset.zip(order, seeds).map(load).prefetch(4)
 

@@ -1,4 +1,4 @@
-"""Measure a model on the test split, which no other stage opens, and look inside it."""
+"""Measure a model on the test split, which no other stage learns or chooses from."""
 
 from pathlib import Path
 
@@ -21,48 +21,60 @@ def main(params: Params, model: str) -> None:
     run = tracking.find_model_run(models / "model.keras") or tracking.restore_model_run(
         model, network.recipe, models, Path("reports/train") / model
     )
-    split = datasets.load(TEST)
-    images, labels, classes = split.images, split.labels, network.classes
-    if labels.max() >= len(classes):
-        raise UserError(f"{TEST}: has a label {labels.max()}, {model} knows {len(classes)} classes")
+    # A run of its own, for how it ended and what it cost; the model's run gets what it found.
+    name, inputs = f"evaluate-{model}", {"test": TEST}
+    with tracking.stage_run(tracking.PIPELINE, name, flatten(settings), inputs) as own_run:
+        split = datasets.load(TEST)
+        images, labels, classes = split.images, split.labels, network.classes
+        if labels.max() >= len(classes):
+            raise UserError(
+                f"{TEST}: has a label {labels.max()}, {model} knows {len(classes)} classes"
+            )
 
-    probabilities = network.predict(images)
-    scores = metrics.scores(
-        probabilities, labels, len(classes), settings.calibration_bins, settings.confidence_level
-    )
-    costs = {
-        "parameters": network.parameters,
-        "multiply_adds": network.multiply_adds,
-        "size_bytes": (models / "model.onnx").stat().st_size,
-    }
-    predictions = tables.predictions(probabilities, labels)
-    bins = metrics.calibration(predictions, settings.calibration_bins)
-    curve = metrics.risk_coverage(predictions)
-    files.write_json(folder / "metrics.json", scores | costs)
-    tables.write(predictions, folder / "predictions.csv")
-    tables.write(metrics.by_class(predictions, classes), folder / "classes.csv")
-    tables.write(bins, folder / "reliability.csv")
-    tables.write(curve, folder / "risk_coverage.csv")
+        probabilities = network.predict(images)
+        scores = metrics.scores(
+            probabilities,
+            labels,
+            len(classes),
+            settings.calibration_bins,
+            settings.confidence_level,
+        )
+        costs = {
+            "parameters": network.parameters,
+            "multiply_adds": network.multiply_adds,
+            "size_bytes": (models / "model.onnx").stat().st_size,
+        }
+        predictions = tables.predictions(probabilities, labels)
+        bins = metrics.calibration(predictions, settings.calibration_bins)
+        curve = metrics.risk_coverage(predictions)
+        files.write_json(folder / "metrics.json", scores | costs)
+        tables.write(predictions, folder / "predictions.csv")
+        tables.write(metrics.by_class(predictions, classes), folder / "classes.csv")
+        tables.write(bins, folder / "reliability.csv")
+        tables.write(curve, folder / "risk_coverage.csv")
 
-    present, firsts = np.unique(labels, return_index=True)
-    samples, names = images[firsts], [classes[number] for number in present]
-    plots.confusion(predictions, classes, model, pictures / "confusion.png")
-    plots.reliability(bins, model, pictures / "reliability.png")
-    plots.risk_coverage(curve, model, pictures / "risk_coverage.png")
-    plots.errors(images, predictions, classes, model, pictures / "errors.png")
-    feature_maps.filters(network.filters(), model, pictures / "filters.png")
-    feature_maps.maps(samples, names, network.layers(samples), model, folder / "feature_maps.png")
+        present, firsts = np.unique(labels, return_index=True)
+        samples, names = images[firsts], [classes[number] for number in present]
+        plots.confusion(predictions, classes, model, pictures / "confusion.png")
+        plots.reliability(bins, model, pictures / "reliability.png")
+        plots.risk_coverage(curve, model, pictures / "risk_coverage.png")
+        plots.errors(images, predictions, classes, model, pictures / "errors.png")
+        feature_maps.filters(network.filters(), model, pictures / "filters.png")
+        feature_maps.maps(
+            samples, names, network.layers(samples), model, folder / "feature_maps.png"
+        )
 
-    run.log_inputs({"test": TEST})
-    run.log_metrics({f"test_{name}": value for name, value in scores.items()})
-    run.log_metrics({"size_bytes": costs["size_bytes"]})  # `train` logs the other costs
-    run.log_tags({f"evaluate.{k}": str(v) for k, v in flatten(settings).items()})
-    run.log_files(folder, pictures, folder="evaluate")
-    print(
-        f"{model}: {scores['accuracy']:.2%} of {len(labels):,} test images right "
-        f"({scores['accuracy_low']:.2%} to {scores['accuracy_high']:.2%}), "
-        f"log loss {scores['log_loss']:.4f}, calibration error {scores['ece']:.4f}"
-    )
+        own_run.log_metrics(scores)
+        run.log_inputs({"test": TEST})
+        run.log_metrics({f"test_{name}": value for name, value in scores.items()})
+        run.log_metrics({"size_bytes": costs["size_bytes"]})  # `train` logs the other costs
+        run.log_tags({f"evaluate.{k}": str(v) for k, v in flatten(settings).items()})
+        run.log_files(folder, pictures, folder="evaluate")
+        print(
+            f"{model}: {scores['accuracy']:.2%} of {len(labels):,} test images right "
+            f"({scores['accuracy_low']:.2%} to {scores['accuracy_high']:.2%}), "
+            f"log loss {scores['log_loss']:.4f}, calibration error {scores['ece']:.4f}"
+        )
 
 
 if __name__ == "__main__":

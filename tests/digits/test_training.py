@@ -90,7 +90,7 @@ def test_noise_is_answered_with_less_confidence(trained: Any, splits: Any) -> No
 
 
 def test_the_same_seed_gives_the_same_weights(splits: tuple[Split, Split]) -> None:
-    recipe = changed("cnn", epochs=1, filters=[4, 4, 4], dropout=0.1)
+    recipe = changed("cnn", epochs=1, filters=[4] * 5, dropout=0.1)
     weights = [fit(recipe, *splits, seed)[0].get_weights() for seed in (3, 3, 4)]
     assert all(np.array_equal(a, b) for a, b in zip(weights[0], weights[1], strict=True))
     assert not np.array_equal(weights[0][0], weights[2][0])
