@@ -1,6 +1,7 @@
 """What every stage's command line shares: --help, the check of the parameters, errors."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -43,5 +44,14 @@ def run(main: Callable[..., None], stage: str, *, of_model: bool = False) -> NoR
         sys.exit("\n".join(f"{stage}: {line}" for line in str(error).splitlines()))
     except KeyboardInterrupt:
         print(f"{stage}: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        _leave(INTERRUPTED)
+    except SystemExit:  # what the handler of SIGTERM raised
+        _leave(KILLED)
     sys.exit(0)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: Python's own end frees what TensorFlow's threads still use, and may abort."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -467,8 +467,9 @@ class TestExperiments:
             (run.data.tags["dvc.experiment"], run.data.params["learning_rate"])
             for run in found[MODELS]
         } == expected
-        for experiment, name in ((MODELS, "mlp"), (PIPELINE, "compare")):
-            assert [run.info.run_name for run in found[experiment]] == [name] * len(RATES)
+        for experiment, names in ((MODELS, ["mlp"]), (PIPELINE, ["compare", "evaluate-mlp"])):
+            started = sorted(run.info.run_name for run in found[experiment])
+            assert started == sorted(names * len(RATES))
             assert {run.info.status for run in found[experiment]} == {"FINISHED"}
             assert len({run.data.tags["dvc.experiment"] for run in found[experiment]}) == len(RATES)
         assert found["Default"] == []
