@@ -14,14 +14,13 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from digits import models
 from digits.errors import UserError
 from digits.files import replacing
 
 TOLERANCE = 1e-5  # largest difference of a probability between Keras and ONNX Runtime
 
 
-def write_keras(model: keras.Sequential, path: Path) -> None:
+def write_keras(model: keras.Model, path: Path) -> None:
     """Save a model so that equal weights give equal bytes.
 
     Keras' own file holds the time of saving, twice, and memory addresses as the ids of
@@ -54,16 +53,15 @@ def _stable_json(content: bytes) -> bytes:
 
 
 def write_onnx(
-    model: keras.Sequential, path: Path, samples: np.ndarray, facts: Mapping[str, Any]
+    model: keras.Model, path: Path, samples: np.ndarray, facts: Mapping[str, Any]
 ) -> float:
     """Export a model to ONNX and check it on some images.
 
-    The file describes itself: its metadata are `name`, `parameters`, `multiply_adds` for
-    one image, and `facts`, all but text as JSON.
+    The file describes itself: its metadata are `name` and `facts`, all but text as JSON.
 
     Args:
         samples: `uint8 (N, height, width)`, what to check on.
-        facts: what else to say: `classes`, the names of the classes, is asked for.
+        facts: what else to say, see `inference.METADATA`.
 
     Returns:
         The largest difference of a probability between Keras and ONNX Runtime.
@@ -76,12 +74,7 @@ def write_onnx(
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             model.export(partial, format="onnx", verbose=False)
         exported = onnx.load(partial)
-        description = {
-            "name": model.name,
-            "parameters": model.count_params(),
-            "multiply_adds": models.multiply_adds(model),
-            **facts,
-        }
+        description = {"name": model.name, **facts}
         props = {k: v if isinstance(v, str) else json.dumps(v) for k, v in description.items()}
         onnx.helper.set_model_props(exported, props)
         _stabilize(exported.graph)

@@ -103,21 +103,41 @@ class Model:
         probabilities = [self._session.run(None, {self._input: batch})[0] for batch in batches]
         return np.concatenate([np.empty((0, len(self.classes)), np.float32), *probabilities])
 
+    def answers(self, images: np.ndarray) -> list[np.ndarray]:
+        """What each member of an ensemble says by itself; of a single network, what it says.
+
+        Returns:
+            `float32 (N, classes)` of each member, as from `predict`, which gives their mean.
+        """
+        proto = onnx.load(self._path)
+        last = proto.graph.node[-1]
+        if self.recipe["members"] == 1:
+            return [self.predict(images)]
+        proto.graph.output.append(onnx.helper.make_empty_tensor_value_info(last.input[0]))
+        session = self._open(proto.SerializeToString())
+        batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
+        # (members * views, batch, classes) each
+        several = [session.run([last.input[0]], {self._input: batch})[0] for batch in batches]
+        views = np.concatenate(several, axis=1)
+        return [answer.mean(axis=0) for answer in np.split(views, self.recipe["members"])]
+
     def layers(self, images: np.ndarray) -> list[Layer]:
         """What the layers inside make of some images, from first to last.
 
         Of a network with convolutions: each of them, before its activation, so that one
         sees where a filter's pattern is (positive) and where its negative (negative);
         and each pooling. Of one without: each hidden layer after its activation, its
-        units laid out as one square, filled up with NaN.
+        units laid out as one square, filled up with NaN. Of an ensemble: its first member.
 
         Args:
             images: `uint8 (N, height, width)`; a few, because all is kept in memory.
         """
         proto = onnx.load(self._path)
-        names = _layer_names(proto.graph)
+        every = _layer_names(proto.graph)
+        names = dict(list(every.items())[: len(every) // self.recipe["members"]])
         proto.graph.output.extend(onnx.helper.make_empty_tensor_value_info(n) for n in names)
         outputs = self._open(proto.SerializeToString()).run(list(names), {self._input: images})
+        outputs = [output[: len(images)] for output in outputs]  # what follows are shifted views
         return [
             Layer(name, output if output.ndim == 4 else _square(output), pools)
             for (name, pools), output in zip(names.values(), outputs, strict=True)

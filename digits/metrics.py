@@ -63,6 +63,14 @@ def scores(
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 
+def of_corruptions(table: pd.DataFrame) -> dict[str, float]:
+    """The accuracy with each corruption and their mean, of a table from `robustness`."""
+    names = ["corrupted_" + name for name in table["corruption"]]
+    values = {"corrupted_accuracy": table["accuracy"].mean()}
+    values |= dict(zip(names, table["accuracy"], strict=True))
+    return {name: round(float(value), DECIMALS) for name, value in values.items()}
+
+
 def by_class(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """How well each class is recognised.
 

@@ -1,8 +1,9 @@
-"""The networks, each a Keras Sequential model written as one readable list.
+"""The networks: two Keras Sequential models, each one readable list, and two Functional ones.
 
-Every model takes raw images, `uint8 (N, height, width)`, 0 the paper and 255 full ink, and
+Every network takes raw images, `uint8 (N, height, width)`, 0 the paper and 255 full ink, and
 gives probabilities, `float32 (N, classes)`. The scaling is a layer of the model, so that
 nobody who calls it can forget it. The layer before the last gives the logits.
+`averaged` makes one model of several networks.
 """
 
 import math
@@ -10,13 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from digits.errors import UserError
-from digits.params import Cnn, Mlp, Recipe
+from digits.params import Cnn, Mlp, Recipe, Resnet
 
 
-def build(recipe: Recipe, image_shape: Sequence[int], classes: int) -> keras.Sequential:
+def build(recipe: Recipe, image_shape: Sequence[int], classes: int) -> keras.Model:
     """Build the network that the recipe is for, with new random weights.
 
     Raises:
@@ -26,6 +27,8 @@ def build(recipe: Recipe, image_shape: Sequence[int], classes: int) -> keras.Seq
         match recipe:
             case Mlp():
                 return mlp(recipe, image_shape, classes)
+            case Resnet():
+                return resnet(recipe, image_shape, classes)
             case Cnn():
                 return cnn(recipe, image_shape, classes)
     except ValueError as error:  # Keras'
@@ -63,6 +66,50 @@ def cnn(recipe: Cnn, image_shape: Sequence[int], classes: int) -> keras.Sequenti
     )
 
 
+def resnet(recipe: Resnet, image_shape: Sequence[int], classes: int) -> keras.Model:
+    """The CNN by the Functional API, with shortcuts: what keeps its shape is added to its input.
+
+    After K. He et al., Deep residual learning for image recognition, 2015, arXiv:1512.03385.
+    """
+    inputs, scaling = _input(image_shape)
+    x = layers.Reshape((*image_shape, 1))(scaling(inputs))
+    for index in range(len(recipe.filters)):
+        y = _through(x, _conv(index, recipe))
+        x = layers.Add()([x, y]) if x.shape == y.shape else y
+    dense = [layer for units in recipe.hidden_units for layer in _dense(units, recipe)]
+    end = [layers.Flatten(), *dense, layers.Dropout(recipe.dropout), *_output(classes)]
+    return keras.Model(inputs, _through(x, end), name="resnet")
+
+
+def _through(x: keras.KerasTensor, several: Sequence[layers.Layer]) -> keras.KerasTensor:
+    for layer in several:
+        x = layer(x)
+    return x
+
+
+def averaged(networks: Sequence[keras.Model], views: int) -> keras.Model:
+    """One model that answers with the mean of all networks' probabilities.
+
+    Args:
+        networks: of equal input and output.
+        views: of an image that each network averages over, which is called test-time
+            augmentation: 1, the image alone, or 5, also shifted by a pixel to each side.
+    """
+    name = networks[0].name
+    if len(networks) == views == 1:
+        return networks[0]
+    for number, network in enumerate(networks, 1):
+        network.name = f"{name}_{number}"  # no two layers of a model may have one name
+    images = keras.Input(networks[0].input_shape[1:], dtype="uint8")
+    height, width = images.shape[1:]
+    padded = ops.pad(images, [(0, 0), (1, 1), (1, 1)])
+    corners = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)][:views]  # the first is the image itself
+    batch = ops.concatenate([padded[:, y : y + height, x : x + width] for y, x in corners], axis=0)
+    answers = ops.concatenate([network(batch) for network in networks], axis=0)
+    each = ops.reshape(answers, (len(networks) * views, -1, answers.shape[-1]))
+    return keras.Model(images, ops.mean(each, axis=0), name=name)
+
+
 def _input(image_shape: Sequence[int]) -> list[layers.Layer]:
     return [keras.Input(tuple(image_shape), dtype="uint8"), layers.Rescaling(1 / 255)]
 
@@ -83,7 +130,7 @@ def _conv(index: int, recipe: Cnn) -> list[layers.Layer]:
             recipe.filters[index],
             recipe.kernel_sizes[index],
             strides=recipe.strides[index],
-            padding="same",
+            padding=recipe.padding[index],
             use_bias=not recipe.batch_normalization,  # the normalisation has one
             kernel_initializer="he_normal",
         ),
@@ -108,12 +155,12 @@ def _activation(recipe: Recipe) -> list[layers.Layer]:
     return [*normalization, layers.ReLU()]
 
 
-def multiply_adds(model: keras.Sequential) -> int:
+def multiply_adds(model: keras.Model) -> int:
     """Multiplications with a weight that one image costs."""
     return sum(row["multiply_adds"] for row in describe(model))
 
 
-def describe(model: keras.Sequential) -> list[dict[str, Any]]:
+def describe(model: keras.Model) -> list[dict[str, Any]]:
     """What each layer is, the shape it gives for one image, and what it costs."""
     rows = []
     for layer in model.layers:

@@ -57,17 +57,22 @@ class Preprocess(Section):
 
 
 class Augmentation(Section):
-    """A random affine map for each image and epoch; all zeros: none."""
+    """Random changes of each image, anew in each epoch; all zeros: none."""
 
     shift: float = Field(ge=0, le=14, description="largest shift in each direction, pixels")
     rotation: float = Field(ge=0, le=180, description="largest rotation, degrees")
     zoom: Fraction = Field(description="largest relative change of scale, each axis on its own")
     elastic: float = Field(ge=0, le=10, description="spread of the elastic displacement, pixels")
+    spoiled: Fraction = Field(description="share given a bad ground, stripes, noise, or lines")
 
 
 class Recipe(Section):
-    """What every architecture is trained with."""
+    """What every architecture is trained with, and what is made of it afterwards."""
 
+    members: int = Field(ge=1, le=20, description="networks whose answers are averaged")
+    views: Literal[1, 5] = Field(
+        description="of an image that they average over: 5 are itself and a pixel to each side"
+    )
     batch_normalization: bool = Field(description="normalise after each hidden layer")
     dropout: Fraction = Field(description="share of activations dropped in training")
     batch_size: Positive = Field(description="images a step")
@@ -89,13 +94,16 @@ class Cnn(Recipe):
     filters: list[Positive] = Field(min_length=1, description="of each convolution")
     kernel_sizes: list[Positive] = Field(description="of each convolution, pixels")
     strides: list[Positive] = Field(description="of each convolution, pixels")
+    padding: list[Literal["same", "valid"]] = Field(
+        description="same: with zeros, so that the size is kept; valid: none"
+    )
     pool_sizes: list[Positive] = Field(description="after each convolution; 1: no pooling")
     pooling: Literal["max", "average"] = Field(description="what is kept of a pool's pixels")
     hidden_units: list[Positive] = Field(description="width of each dense hidden layer")
 
     @model_validator(mode="after")
     def one_value_for_each_convolution(self) -> Self:
-        for key in ("kernel_sizes", "strides", "pool_sizes"):
+        for key in ("kernel_sizes", "strides", "padding", "pool_sizes"):
             if len(values := getattr(self, key)) != len(self.filters):
                 raise ValueError(
                     f"{key} = {values} must have one value for each of filters, {len(self.filters)}"
@@ -103,16 +111,23 @@ class Cnn(Recipe):
         return self
 
 
+class Resnet(Cnn):
+    """As the CNN: what differs are the shortcuts, which have no parameters."""
+
+
 class Train(Section):
     seed: Seed = Field(description="of weights, order of images, augmentation, dropout")
     threads: Threads = Field(description="TensorFlow's; another number gives other bits")
     mlp: Mlp
     cnn: Cnn
+    resnet: Resnet
 
 
 class Evaluate(Section):
     calibration_bins: int = Field(ge=2, le=1000, description="of equal width, over the confidence")
     confidence_level: ConfidenceLevel = Field(description="of the interval of the accuracy")
+    corrupted_images: Positive = Field(description="to corrupt, of the test images; the robustness")
+    seed: Seed = Field(description="of the choice of these, and of their corruptions")
     threads: Threads = Field(description="ONNX Runtime's")
 
 
@@ -125,7 +140,7 @@ class Compare(Section):
 
 
 class Params(Section):
-    models: list[Literal["mlp", "cnn"]] = Field(
+    models: list[Literal["mlp", "cnn", "resnet"]] = Field(
         min_length=1, description="trained, evaluated, compared with the first"
     )
     data: Data
@@ -237,7 +252,7 @@ def _resolve(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
 def _allowed(node: dict[str, Any]) -> str:
     """What a node of a JSON schema allows, in words."""
     if "enum" in node:
-        return " or ".join(node["enum"])
+        return " or ".join(map(str, node["enum"]))
     if node["type"] == "array":
         least, most = node.get("minItems", 0), node.get("maxItems")
         size = f"at least {least}, " if least else ""

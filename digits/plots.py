@@ -93,5 +93,23 @@ def errors(
     figures.gallery(images[shown.index], captions, title, path)
 
 
+def corruptions(samples: np.ndarray, table: pd.DataFrame, model: str, path: Path) -> None:
+    """What each corruption does to some images, and how many of its kind the model gets right.
+
+    Args:
+        samples: `uint8 (corruptions, N, height, width)`.
+        table: from `corruptions.robustness`.
+    """
+    columns, rows = samples.shape[:2]
+    title = f"{model}: {table['accuracy'].mean():.1%} of corrupted test images right"
+    figure, axes = figures.grid(title, columns, rows, 0.75, 0.75, above=0.5)
+    for column, (name, accuracy) in enumerate(table.itertuples(index=False)):
+        label = f"{name.replace('_', chr(10))}\n{accuracy:.1%}"
+        axes.text(column + 0.5, -0.1, label, ha="center", va="bottom", fontsize=8)
+        for row, image in enumerate(samples[column]):
+            figures.tile(axes, column, row, image)
+    figures.save(figure, path)
+
+
 def _errors(wrong: int, images: int) -> str:
     return f"{wrong:,} {'error' if wrong == 1 else 'errors'} in {images:,} test images"

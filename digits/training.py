@@ -1,4 +1,4 @@
-"""Training a network: augmentation in the graph, a schedule, deterministic to the bit.
+"""Training a network: the batches, the schedule, the optimizer, deterministic to the bit.
 
 Equal seeds, data, packages, thread counts and type of CPU give equal weights.
 """
@@ -10,14 +10,13 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from digits.augmentation import augment
 from digits.datasets import Split
 from digits.errors import UserError
-from digits.params import Augmentation, Recipe
+from digits.params import Recipe
 
 # Batches that one call of the graph runs: Python's share of each step goes with it.
 STEPS_PER_CALL = 32
-# Points at which the elastic displacement is drawn; smooth between them.
-ELASTIC_GRID = (5, 5)
 
 
 def be_deterministic(seed: int, threads: int) -> None:
@@ -32,7 +31,7 @@ def be_deterministic(seed: int, threads: int) -> None:
 
 
 def train(
-    model: keras.Sequential,
+    model: keras.Model,
     train: Split,
     validation: Split,
     recipe: Recipe,
@@ -106,59 +105,6 @@ def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
         return tf.cast(augmented, tf.uint8), tf.gather(labels, chosen)
 
     return tf.data.Dataset.zip(order, seeds).map(load).prefetch(4)
-
-
-def augment(images: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor) -> tf.Tensor:
-    """Turn, scale, shift and bend each image by a random amount of its own.
-
-    The elastic part moves each pixel by a smooth random field, after Simard, Steinkraus
-    and Platt 2003, "Best practices for convolutional neural networks".
-
-    Args:
-        images: `float32 (B, height, width)`.
-        seed: `int64 (2,)`; equal seeds give equal maps.
-
-    Returns:
-        `float32 (B, height, width)`, bilinearly sampled; what comes in from outside is 0.
-    """
-    if not any(value for _, value in augmentation):
-        return images
-    count, (height, width) = tf.shape(images)[0], images.shape[1:]
-    uniform = tf.random.stateless_uniform((5, count, 1, 1), seed, -1, 1)
-    angle, zoom_x, zoom_y, shift_x, shift_y = tf.unstack(uniform)
-    angle = angle * math.radians(augmentation.rotation)
-    # Where each pixel of the output lies in the input, from the centre of the image.
-    x = tf.range(width, dtype=tf.float32) - (width - 1) / 2
-    y = tf.range(height, dtype=tf.float32)[:, tf.newaxis] - (height - 1) / 2
-    from_x = (tf.cos(angle) * x + tf.sin(angle) * y) / (1 + zoom_x * augmentation.zoom)
-    from_y = (tf.cos(angle) * y - tf.sin(angle) * x) / (1 + zoom_y * augmentation.zoom)
-    from_x += shift_x * augmentation.shift
-    from_y += shift_y * augmentation.shift
-    if augmentation.elastic:
-        coarse = tf.random.stateless_normal((count, *ELASTIC_GRID, 2), seed + 1)
-        bend = tf.image.resize(coarse * augmentation.elastic, (height, width), "bicubic")
-        from_x += bend[..., 0]
-        from_y += bend[..., 1]
-    return _sample(images, from_x + (width - 1) / 2, from_y + (height - 1) / 2)
-
-
-def _sample(images: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """The values `float32 (B, height, width)` of the images at these places, bilinearly."""
-    height, width = images.shape[1:]
-    padded = tf.pad(images, [(0, 0), (1, 1), (1, 1)])  # so that all around is 0
-    x = tf.clip_by_value(x + 1, 0, width + 0.999)
-    y = tf.clip_by_value(y + 1, 0, height + 0.999)
-    left, top = tf.floor(x), tf.floor(y)
-    stride = width + 2
-    first = tf.range(tf.shape(images)[0])[:, tf.newaxis, tf.newaxis] * (height + 2) * stride
-    corner = first + tf.cast(top, tf.int32) * stride + tf.cast(left, tf.int32)
-    flat = tf.reshape(padded, [-1])
-    right_share, bottom_share = x - left, y - top
-    above = tf.gather(flat, corner) * (1 - right_share)
-    above += tf.gather(flat, corner + 1) * right_share
-    below = tf.gather(flat, corner + stride) * (1 - right_share)
-    below += tf.gather(flat, corner + stride + 1) * right_share
-    return above * (1 - bottom_share) + below * bottom_share
 
 
 def learning_rates(recipe: Recipe, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

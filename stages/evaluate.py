@@ -12,7 +12,17 @@ TEST = Path("data/processed/test.npz")
 def main(params: Params, model: str) -> None:
     import numpy as np
 
-    from digits import datasets, feature_maps, files, inference, metrics, plots, tables, tracking
+    from digits import (
+        corruptions,
+        datasets,
+        feature_maps,
+        files,
+        inference,
+        metrics,
+        plots,
+        tables,
+        tracking,
+    )
 
     models, folder = Path("models") / model, Path("reports/evaluate") / model
     pictures = Path("reports/pictures") / model
@@ -39,6 +49,17 @@ def main(params: Params, model: str) -> None:
             settings.calibration_bins,
             settings.confidence_level,
         )
+        size = min(settings.corrupted_images, len(labels))
+        chosen = np.random.default_rng(settings.seed).choice(len(labels), size, replace=False)
+        robustness = corruptions.robustness(
+            network.predict, images[chosen], labels[chosen], settings.seed
+        )
+        scores |= metrics.of_corruptions(robustness)
+        if len(members := network.answers(images)) > 1:
+            scores |= {
+                f"member_{number}_accuracy": float((answer.argmax(axis=1) == labels).mean())
+                for number, answer in enumerate(members, 1)
+            }
         costs = {
             "parameters": network.parameters,
             "multiply_adds": network.multiply_adds,
@@ -52,6 +73,7 @@ def main(params: Params, model: str) -> None:
         tables.write(metrics.by_class(predictions, classes), folder / "classes.csv")
         tables.write(bins, folder / "reliability.csv")
         tables.write(curve, folder / "risk_coverage.csv")
+        tables.write(robustness, folder / "corruptions.csv")
 
         present, firsts = np.unique(labels, return_index=True)
         samples, names = images[firsts], [classes[number] for number in present]
@@ -64,6 +86,12 @@ def main(params: Params, model: str) -> None:
             samples, names, network.layers(samples), model, folder / "feature_maps.png"
         )
 
+        corrupted = [
+            corruptions.corrupt(samples[:5], name, settings.seed)
+            for name in corruptions.CORRUPTIONS
+        ]
+        plots.corruptions(np.stack(corrupted), robustness, model, folder / "corruptions.png")
+
         own_run.log_metrics(scores)
         run.log_inputs({"test": TEST})
         run.log_metrics({f"test_{name}": value for name, value in scores.items()})
@@ -73,7 +101,8 @@ def main(params: Params, model: str) -> None:
         print(
             f"{model}: {scores['accuracy']:.2%} of {len(labels):,} test images right "
             f"({scores['accuracy_low']:.2%} to {scores['accuracy_high']:.2%}), "
-            f"log loss {scores['log_loss']:.4f}, calibration error {scores['ece']:.4f}"
+            f"log loss {scores['log_loss']:.4f}, calibration error {scores['ece']:.4f}; "
+            f"{scores['corrupted_accuracy']:.1%} of {size:,} corrupted in 15 ways"
         )
 
 

@@ -26,36 +26,42 @@ def main(params: Params, model: str) -> None:
             from digits import export, models, training
 
         train, validation = (datasets.load(path) for path in inputs.values())
-        training.be_deterministic(params.train.seed, params.train.threads)
-        network = models.build(recipe, train.images.shape[1:], len(classes))
         curves: list[dict[str, float]] = []
 
-        def on_epoch(epoch: int, measured: Mapping[str, float]) -> None:
-            curves.append({"epoch": epoch, **measured})
-            run.log_metrics(measured, step=epoch)
+        def on_epoch(_: int, measured: Mapping[str, float]) -> None:
+            step = len(curves) + 1  # counts on over the members
+            curves.append({"epoch": step, **measured})
+            run.log_metrics(measured, step)
 
-        training.train(network, train, validation, recipe, params.train.seed, on_epoch)
+        networks = []
+        for seed in range(params.train.seed, params.train.seed + recipe.members):
+            training.be_deterministic(seed, params.train.threads)
+            network = models.build(recipe, train.images.shape[1:], len(classes))
+            training.train(network, train, validation, recipe, seed, on_epoch)
+            networks.append(network)
+        trained = models.averaged(networks, recipe.views)
 
+        costs = {
+            "parameters": trained.count_params(),
+            "multiply_adds": models.multiply_adds(network) * recipe.members * recipe.views,
+        }
         # What the model is made of travels with it; a restored run has its recipe from there.
         facts = {
+            **costs,
             "classes": classes,
             "recipe": settings,
             "data": {path.as_posix(): files.md5(path) for path in inputs.values()},
         }
         with files.replacing(folder) as partial:
-            export.write_keras(network, partial / "model.keras")
+            export.write_keras(trained, partial / "model.keras")
             samples = validation.images[:1000]
-            parity = export.write_onnx(network, partial / "model.onnx", samples, facts)
+            parity = export.write_onnx(trained, partial / "model.onnx", samples, facts)
         reached = ("loss", "accuracy", "val_loss", "val_accuracy")
         final = {key: round(curves[-1][key], 6) for key in reached}
-        costs = {
-            "parameters": network.count_params(),
-            "multiply_adds": models.multiply_adds(network),
-            "onnx_difference": float(f"{parity:.1e}"),
-        }
+        costs["onnx_difference"] = float(f"{parity:.1e}")
         files.write_json(reports / "metrics.json", {**final, **costs})
         tables.write(pd.DataFrame(curves), reports / "curves.csv")
-        tables.write(pd.DataFrame(models.describe(network)), reports / "layers.csv")
+        tables.write(pd.DataFrame(models.describe(networks[0])), reports / "layers.csv")
         tracking.log_training(run, folder, reports)
 
 
