@@ -6,13 +6,30 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint verify format ui lock docs
+.PHONY: help setup repro fast record seeds benchmarks test lint verify format ui lock docs
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 repro: setup  ## set up, then run the whole pipeline
 	dvc repro
+
+fast: setup  ## seconds of training: the pipeline with the values of profiles/fast
+record: setup  ## the best that half an hour of two cores buys: those of profiles/record
+fast record:
+	dvc exp run --temp $(addprefix --set-param ,$(shell grep -v '^#' profiles/$@))
+
+seeds: setup  ## five seeds of the parameters, as experiments: reports/benchmarks/seeds.md
+	python -m benchmarks.seeds
+
+benchmarks: setup  ## measure again what the README quotes: hours, on an idle machine
+	python -m benchmarks.seeds --profile fast --seeds 3
+	python -m benchmarks.seeds --profile record --seeds 1
+	python -m benchmarks.training
+	python -m benchmarks.overhead
+	python -m benchmarks.inference
+	python -m benchmarks.scaling
+	python -m benchmarks.loop
 
 test: setup  ## set up, then run the test suite, a file at a time on each core
 	pytest --numprocesses=logical --dist=loadfile

@@ -86,7 +86,9 @@ def spoil(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """
     kinds = (ground, stripes, noise, line, outline)
     spoiled = tf.stack([kind(images, seed + 4 * n) for n, kind in enumerate(kinds)], axis=1)
-    chosen = tf.random.stateless_uniform((images.shape[0],), seed - 1, 0, len(kinds), tf.int32)
+    chosen = tf.random.stateless_uniform(
+        (images.shape[0],), seed + 4 * len(kinds), 0, len(kinds), tf.int32
+    )
     return tf.clip_by_value(tf.gather(spoiled, chosen, batch_dims=1), 0, 255)
 
 

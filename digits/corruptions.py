@@ -161,11 +161,11 @@ def dotted_line(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def zigzag(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A zigzag from left to right, 2 pixels to each side, a turn every 4."""
-    size = _, width = images.shape[1:]
+    size = height, width = images.shape[1:]
     left, right = 2, width - 3
     zigzags = images.copy()
     for image in zigzags:
-        start = rng.integers(0, width - 1)
+        start = rng.integers(0, height - 1)
         tilt = np.arctan(rng.integers(-5, 5) / (right - left))
         length = (right - left) / np.cos(tilt)
         along = np.array([0, *(turns := np.arange(2, length, 4)), length])
@@ -180,11 +180,15 @@ def zigzag(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def canny_edges(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Nothing but the edges that J. Canny's detector finds, 1986.
 
-    Blurred by 1 pixel; an edge is where the slope, of full ink a pixel, is above 0.2, and
-    what is connected to it above 0.1, both only at its maximum across the edge.
+    Blurred by 1 pixel; an edge is where Sobel's sum of eight slopes, of full ink a pixel,
+    is above 0.2, and what is connected to it above 0.1, both only at its maximum across
+    the edge.
     """
     blurred = _blur(images, 1)
-    slope_y, slope_x = ndimage.sobel(blurred, 1) / 4, ndimage.sobel(blurred, 2) / 4
+    slope_y, slope_x = (  # Sobel's, by itself in each image
+        ndimage.correlate1d(ndimage.correlate1d(blurred, [-1, 0, 1], axis), [1, 2, 1], 3 - axis)
+        for axis in (1, 2)
+    )
     slope = np.hypot(slope_y, slope_x)
     direction = np.rint(np.arctan2(slope_y, slope_x) / (np.pi / 4)).astype(int) % 4
     _, height, width = images.shape
@@ -246,6 +250,8 @@ def _map(images: np.ndarray, matrices: list[np.ndarray]) -> np.ndarray:
 def _line(size: tuple[int, int], x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
     """A line from (x0, y0) to (x1, y1), x0 < x1, that fades within 2.3 pixels up and down."""
     height, width = size
+    if x1 <= x0:
+        return np.zeros(size)
     x, y = np.arange(width), np.arange(height)[:, None]
     distance = np.abs(y - (y0 + (y1 - y0) / (x1 - x0) * (x - x0)))
     ink = np.log(1 - np.minimum(distance / 2.3, 1 - 1e-10)) + 1

@@ -5,9 +5,10 @@ Equal seeds, data, packages, thread counts and type of CPU give equal weights.
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from digits.augmentation import augment
@@ -60,7 +61,7 @@ def train(
     # The loss of logits is exact where that of a probability near 0 has lost its digits.
     classifier = keras.Model(model.inputs, model.get_layer("logits").output)
     classifier.compile(
-        optimizer=_optimizer(recipe, schedule),
+        optimizer=optimizer(recipe, schedule),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         steps_per_execution=min(STEPS_PER_CALL, steps),
@@ -93,18 +94,29 @@ def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
     Each pass over the data set has its own order and its own random maps, and leaves out
     the few images that do not fill a batch.
     """
-    images, labels = tf.constant(split.images), tf.constant(split.labels)
-    size = len(split.labels)
-    order = tf.data.Dataset.range(size).shuffle(size, seed=seed).batch(recipe.batch_size, True)
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+    rng = np.random.default_rng(seed)
+    steps = len(split.labels) // recipe.batch_size
 
-    def load(chosen: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        batch = tf.cast(tf.gather(images, chosen), tf.float32)
-        augmented = augment(batch, recipe.augmentation, seed)
+    def generate() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        order = rng.permutation(len(split.labels))[: steps * recipe.batch_size]
+        for chosen in order.reshape(steps, recipe.batch_size):
+            yield split.images[chosen], split.labels[chosen], rng.integers(2**31, size=2)
+
+    def load(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        augmented = augment(tf.cast(images, tf.float32), recipe.augmentation, seed)
         # Whole numbers, because those are what the model is given in use.
-        return tf.cast(augmented, tf.uint8), tf.gather(labels, chosen)
+        return tf.cast(augmented, tf.uint8), labels
 
-    return tf.data.Dataset.zip(order, seeds).map(load).prefetch(4)
+    # Not a tensor of all images, which would be a second copy of them.
+    drawn = tf.data.Dataset.from_generator(
+        generate,
+        output_signature=(
+            tf.TensorSpec((recipe.batch_size, *split.images.shape[1:]), tf.uint8),
+            tf.TensorSpec(recipe.batch_size, tf.uint8),
+            tf.TensorSpec(2, tf.int64),
+        ),
+    )
+    return drawn.apply(tf.data.experimental.assert_cardinality(steps)).map(load).prefetch(4)
 
 
 def learning_rates(recipe: Recipe, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -138,7 +150,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "steps": self.steps}
 
 
-def _optimizer(
+def optimizer(
     recipe: Recipe, schedule: keras.optimizers.schedules.LearningRateSchedule
 ) -> keras.optimizers.Optimizer:
     match recipe.optimizer:

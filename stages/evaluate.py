@@ -57,7 +57,7 @@ def main(params: Params, model: str) -> None:
         scores |= metrics.of_corruptions(robustness)
         if len(members := network.answers(images)) > 1:
             scores |= {
-                f"member_{number}_accuracy": float((answer.argmax(axis=1) == labels).mean())
+                f"member_{number}_accuracy": round(float((answer.argmax(1) == labels).mean()), 6)
                 for number, answer in enumerate(members, 1)
             }
         costs = {

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,12 +34,13 @@ def main(params: Params, model: str) -> None:
             curves.append({"epoch": step, **measured})
             run.log_metrics(measured, step)
 
-        networks = []
+        networks, begun = [], time.process_time()
         for seed in range(params.train.seed, params.train.seed + recipe.members):
             training.be_deterministic(seed, params.train.threads)
             network = models.build(recipe, train.images.shape[1:], len(classes))
             training.train(network, train, validation, recipe, seed, on_epoch)
             networks.append(network)
+        run.log_metrics({"training_cpu_seconds": time.process_time() - begun})
         trained = models.averaged(networks, recipe.views)
 
         costs = {

@@ -43,12 +43,39 @@ mlp (uint8[N,8,8] images) => (float[N,3] probabilities)
   probabilities = Softmax(logits)
 }"""
 )
+# Two members that each look at an image and at its negative: two views.
+ENSEMBLE = (
+    HEADER
+    + """
+cnn (uint8[N,8,8] images) => (float[N,3] probabilities)
+<float scale = {0.00392156862745098}, float one = {1}, int64[4] as_image = {-1, 1, 8, 8},
+ int64[3] as_views = {4, -1, 3}> {
+  numbers = Cast<to = 1>(images)
+  scaled = Mul(numbers, scale)
+  negative = Sub(one, scaled)
+  views = Concat<axis = 0>(scaled, negative)
+  image = Reshape(views, as_image)
+  conv_1 = Conv<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(image, kernels)
+  pool_1 = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(conv_1)
+  flat_1 = Flatten(pool_1)
+  logits_1 = MatMul(flat_1, weights_1)
+  softmax_1 = Softmax(logits_1)
+  conv_2 = Conv<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(image, kernels)
+  pool_2 = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(conv_2)
+  flat_2 = Flatten(pool_2)
+  logits_2 = MatMul(flat_2, weights_2)
+  softmax_2 = Softmax(logits_2)
+  answers = Concat<axis = 0>(softmax_1, softmax_2)
+  each = Reshape(answers, as_views)
+  probabilities = ReduceMean<axes = [0], keepdims = 0>(each)
+}"""
+)
 METADATA = {
     "name": "net",
     "classes": json.dumps(["a", "b", "c"]),
     "parameters": "123",
     "multiply_adds": "4567",
-    "recipe": "{}",
+    "recipe": '{"members": 1}',
 }
 rng = np.random.default_rng(0)
 IMAGES = rng.integers(0, 256, (5, 8, 8), np.uint8)
@@ -63,6 +90,11 @@ CNN_WEIGHTS = {
 MLP_WEIGHTS = {
     "weights_1": rng.normal(size=(64, 5)).astype(np.float32),
     "weights_2": rng.normal(size=(5, 3)).astype(np.float32),
+}
+ENSEMBLE_WEIGHTS = {
+    "kernels": KERNELS,
+    "weights_1": rng.normal(size=(32, 3)).astype(np.float32),
+    "weights_2": rng.normal(size=(32, 3)).astype(np.float32),
 }
 
 
@@ -85,6 +117,12 @@ def cnn(tmp_path: Path) -> Model:
 @pytest.fixture
 def mlp(tmp_path: Path) -> Model:
     return Model(write(tmp_path / "mlp.onnx", MLP, MLP_WEIGHTS))
+
+
+@pytest.fixture
+def ensemble(tmp_path: Path) -> Model:
+    metadata = METADATA | {"recipe": '{"members": 2}'}
+    return Model(write(tmp_path / "ensemble.onnx", ENSEMBLE, ENSEMBLE_WEIGHTS, metadata))
 
 
 def test_a_model_describes_itself(cnn: Model) -> None:
@@ -114,6 +152,34 @@ def test_predict_in_batches_gives_each_image_its_row(cnn: Model, images: int) ->
         np.testing.assert_allclose(
             probabilities[index], cnn.predict(many[index : index + 1])[0], atol=1e-6
         )
+
+
+def test_a_single_network_answers_what_it_predicts(cnn: Model) -> None:
+    (answer,) = cnn.answers(IMAGES)
+    np.testing.assert_array_equal(answer, cnn.predict(IMAGES))
+
+
+def test_each_member_answers_with_the_mean_of_its_views(ensemble: Model) -> None:
+    scaled = IMAGES / np.float32(255)
+    views = np.stack([scaled, 1 - scaled])
+    edges = np.diff(views, axis=3, prepend=0)
+    maps = np.stack([views, edges], axis=2)  # (views, images, channels, height, width)
+    pooled = maps.reshape(2, 5, 2, 4, 2, 4, 2).max(axis=(4, 6)).reshape(2, 5, 32)
+    answers = ensemble.answers(IMAGES)
+    for answer, weights in zip(answers, ("weights_1", "weights_2"), strict=True):
+        exponents = np.exp(pooled @ ENSEMBLE_WEIGHTS[weights])
+        softmax = exponents / exponents.sum(axis=2, keepdims=True)
+        np.testing.assert_allclose(answer, softmax.mean(axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("images", [1, BATCH, BATCH + 1])
+def test_the_mean_of_the_answers_is_what_the_ensemble_predicts(
+    ensemble: Model, images: int
+) -> None:
+    many = rng.integers(0, 256, (images, 8, 8), np.uint8)
+    answers = ensemble.answers(many)
+    assert [answer.shape for answer in answers] == [(images, 3)] * 2
+    np.testing.assert_allclose(np.mean(answers, axis=0), ensemble.predict(many), atol=1e-6)
 
 
 def test_images_of_another_size_are_refused(cnn: Model) -> None:
@@ -147,6 +213,21 @@ def test_layers_of_an_mlp_are_its_hidden_units_in_a_square(mlp: Model) -> None:
     hidden = np.maximum(0, IMAGES.reshape(-1, 64) / 255 @ MLP_WEIGHTS["weights_1"])
     np.testing.assert_allclose(units[:, :5], hidden, rtol=1e-5, atol=1e-6)
     assert np.isnan(units[:, 5:]).all()
+
+
+def test_a_network_without_hidden_layers_has_none_to_look_at(tmp_path: Path) -> None:
+    text = MLP.replace("logits = MatMul(relu_1, weights_2)", "logits = Identity(dense_1)")
+    text = text.replace("  relu_1 = Relu(dense_1)\n", "")
+    model = Model(write(tmp_path / "linear.onnx", text, {"weights_1": np.eye(64, 3, dtype="f")}))
+    assert model.layers(IMAGES) == []
+    assert model.filters().shape == (3, 8, 8)
+
+
+def test_layers_of_an_ensemble_are_those_of_its_first_member(ensemble: Model) -> None:
+    layers = ensemble.layers(IMAGES)
+    assert [layer.name for layer in layers] == ["convolution 1", "max pooling 1"]
+    assert [layer.maps.shape for layer in layers] == [(5, 2, 8, 8), (5, 2, 4, 4)]
+    np.testing.assert_allclose(layers[0].maps[:, 0], IMAGES / np.float32(255), atol=1e-6)
 
 
 def test_looking_inside_changes_no_prediction(cnn: Model) -> None:

@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.naive_bayes import GaussianNB
 
 from digits import metrics, tables
+from digits.corruptions import CORRUPTIONS
 
 
 @st.composite
@@ -143,3 +144,12 @@ def test_scores_do_not_warn_of_the_last_bits(recwarn: pytest.WarningsRecorder) -
 def test_calibration_of_a_confidence_a_bit_above_1() -> None:
     table = pd.DataFrame({"label": [0], "predicted": [0], "confidence": [1.0000001]})
     assert metrics.calibration(table, 15)["bin"].tolist() == [15]
+
+
+@given(st.dictionaries(st.sampled_from(list(CORRUPTIONS)), st.floats(0, 1), min_size=1))
+def test_of_corruptions_are_each_accuracy_and_their_mean(accuracies: dict[str, float]) -> None:
+    table = pd.DataFrame({"corruption": list(accuracies), "accuracy": list(accuracies.values())})
+    scores = metrics.of_corruptions(table)
+    mean = sum(accuracies.values()) / len(accuracies)
+    assert scores.pop("corrupted_accuracy") == pytest.approx(mean, abs=1e-6)
+    assert scores == {f"corrupted_{key}": round(value, 6) for key, value in accuracies.items()}

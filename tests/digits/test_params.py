@@ -12,7 +12,7 @@ from digits.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 REAL: dict[str, Any] = params.read_yaml(ROOT / "params.yaml")
-CONVOLUTIONS = len(REAL["train"]["cnn"]["filters"])
+CONVOLUTIONS = {model: len(REAL["train"][model]["filters"]) for model in ("cnn", "resnet")}
 
 
 def paths(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -109,10 +109,19 @@ def test_a_file_that_is_no_mapping_is_refused(value: Any) -> None:
         (
             "train.cnn.strides",
             [1, 1],
-            f" = [1, 1] must have one value for each of filters, {CONVOLUTIONS}",
+            f" = [1, 1] must have one value for each of filters, {CONVOLUTIONS['cnn']}",
         ),
         ("models", ["cnn", "cnn"], " = ['cnn', 'cnn'] must name each model once"),
-        ("models", ["cnn", "svm"], "[1] = 'svm': must be mlp or cnn"),
+        ("models", ["cnn", "svm"], "[1] = 'svm': must be mlp or cnn or resnet"),
+        ("train.mlp.members", 0, " = 0: must be a whole number >= 1 and <= 20"),
+        ("train.mlp.views", 2, " = 2: must be 1 or 5"),
+        ("train.mlp.augmentation.spoiled", 1.0, " = 1.0: must be a number >= 0 and < 1"),
+        ("train.cnn.padding", ["none"], "[0] = 'none': must be same or valid"),
+        (
+            "train.resnet.padding",
+            ["same"],
+            f" = ['same'] must have one value for each of filters, {CONVOLUTIONS['resnet']}",
+        ),
         ("validate.min_class_share", 0.5, " = 0.5 must not be above max_class_share, 0.12"),
         ("train.cnn.augmentation", None, " = None: must be a section of keys and values"),
     ],

@@ -4,9 +4,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.image import imread
 from sklearn.datasets import load_digits
 
 from digits import metrics, plots, tables
+from digits.corruptions import CORRUPTIONS, corrupt
 
 DIGITS = load_digits()
 IMAGES = (DIGITS.images * 15.9).astype(np.uint8)
@@ -62,10 +64,47 @@ def test_every_picture_is_the_same_bytes_each_time(tmp_path: Path, errors: int) 
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
 
 
+def robustness(accuracy: float) -> pd.DataFrame:
+    return pd.DataFrame({"corruption": list(CORRUPTIONS), "accuracy": accuracy})
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.5, 1.0])
+def test_the_picture_of_corruptions_is_the_same_bytes_each_time(
+    tmp_path: Path, accuracy: float
+) -> None:
+    samples = np.stack([corrupt(IMAGES[:5], name, 0) for name in CORRUPTIONS])
+    for name in ("first.png", "second.png"):
+        plots.corruptions(samples, robustness(accuracy), "cnn", tmp_path / name)
+    assert size(tmp_path / "first.png")[0] > 800
+    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
+
+
+def test_the_picture_of_corruptions_has_a_column_for_each_and_a_row_for_each_image(
+    tmp_path: Path,
+) -> None:
+    table = robustness(0.5)[:4]
+    samples = np.zeros((4, 3, 8, 8), np.uint8)
+    plots.corruptions(samples, table, "cnn", tmp_path / "paper.png")
+    paper = imread(tmp_path / "paper.png")
+    for column, row in [(0, 0), (3, 0), (0, 2), (3, 2)]:
+        inked = samples.copy()
+        inked[column, row] = 255
+        plots.corruptions(inked, table, "cnn", tmp_path / "inked.png")
+        changed = np.argwhere((imread(tmp_path / "inked.png") != paper).any(axis=2))
+        (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
+        assert 60 < bottom - top < 85  # 0.75 inches of 110 dots, less the gap
+        assert 60 < right - left < 85
+        middle = (left + right) / 2 / paper.shape[1]
+        assert middle == pytest.approx((column + 0.5) / 4, abs=0.04)
+        assert (bottom > paper.shape[0] - 30) == (row == 2)
+
+
 def test_one_image_of_one_class(tmp_path: Path) -> None:
     table = predictions(1)[:1]
     plots.confusion(table, LONG_NAMES, "cnn", tmp_path / "confusion.png")
     plots.reliability(metrics.calibration(table, 15), "cnn", tmp_path / "reliability.png")
     plots.risk_coverage(metrics.risk_coverage(table), "cnn", tmp_path / "risk_coverage.png")
     plots.errors(IMAGES[:1], table, LONG_NAMES, "cnn", tmp_path / "errors.png")
-    assert len(list(tmp_path.iterdir())) == 4
+    samples = np.stack([IMAGES[:1]] * len(CORRUPTIONS))
+    plots.corruptions(samples, robustness(0), "cnn", tmp_path / "corruptions.png")
+    assert len(list(tmp_path.iterdir())) == 5

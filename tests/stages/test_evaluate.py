@@ -13,18 +13,28 @@ import pandas as pd
 import pytest
 
 from digits import datasets, files, params, tracking
+from digits.corruptions import CORRUPTIONS
 from digits.errors import UserError
 from stages import evaluate
 
 CLASSES = [str(number) for number in range(10)]
-METADATA = {"name": "net", "parameters": "15680", "multiply_adds": "15680", "recipe": "{}"}
+METADATA = {"name": "net", "parameters": "15680", "multiply_adds": "15680"}
 TEMPLATES = np.zeros((10, 28, 28), np.float32)
 for number, template in enumerate(TEMPLATES):
     template[2 * number + 4 : 2 * number + 6] = 1  # class k: a bar, two rows high
-FILES = ["classes.csv", "metrics.json", "predictions.csv", "reliability.csv", "risk_coverage.csv"]
-PICTURES = ["confusion", "errors", "feature_maps", "filters", "reliability", "risk_coverage"]
+TABLES = ["classes", "corruptions", "predictions", "reliability", "risk_coverage"]
+PICTURES = [
+    "confusion",
+    "corruptions",
+    "errors",
+    "feature_maps",
+    "filters",
+    "reliability",
+    "risk_coverage",
+]
 
-# Both add up the ink on each class's bar; the CNN on a smoothed image of 14 x 14.
+# All add up the ink on each class's bar; the CNN on a smoothed image of 14 x 14; the second
+# member of the ensemble takes each class for the next.
 HEADER = '<ir_version: 10, opset_import: ["" : 17]>'
 MLP = """
 mlp (uint8[N,28,28] images) => (float[N,10] probabilities)
@@ -48,9 +58,28 @@ cnn (uint8[N,28,28] images) => (float[N,10] probabilities)
   ink = MatMul(vector, weights)
   probabilities = Softmax(ink)
 }"""
+ENSEMBLE = """
+ensemble (uint8[N,28,28] images) => (float[N,10] probabilities)
+<float scale = {0.0039}, int64[2] shape = {-1, 784}, int64[3] members = {2, -1, 10}> {
+  numbers = Cast<to = 1>(images)
+  scaled = Mul(numbers, scale)
+  vector = Reshape(scaled, shape)
+  ink = MatMul(vector, weights)
+  hidden = Relu(ink)
+  right = Softmax(hidden)
+  shifted = MatMul(vector, wrong_weights)
+  wrongly_hidden = Relu(shifted)
+  wrong = Softmax(wrongly_hidden)
+  answers = Concat<axis = 0>(right, wrong)
+  each = Reshape(answers, members)
+  probabilities = ReduceMean<axes = [0], keepdims = 0>(each)
+}"""
 BARS = TEMPLATES.reshape(10, -1).T * 0.2
+TIMES = {"cpu_seconds", "wall_seconds", "training_cpu_seconds"}  # only the run knows them
+MODELS = {"mlp": (MLP, 1), "cnn": (CNN, 1), "ensemble": (ENSEMBLE, 2)}  # their members
 WEIGHTS = {
     "mlp": {"weights": BARS},
+    "ensemble": {"weights": BARS, "wrong_weights": np.roll(BARS, 1, axis=1) / 2},
     "cnn": {
         "kernels": np.full((1, 1, 3, 3), 1 / 9, np.float32),
         "weights": TEMPLATES[:, ::2, ::2].reshape(10, -1).T * 0.8,
@@ -67,12 +96,14 @@ def bars(images: int) -> datasets.Split:
     return datasets.Split(noisy.astype(np.uint8), labels)
 
 
-def write_model(folder: Path, name: str, text: str) -> None:
+def write_model(folder: Path, name: str) -> None:
     folder.mkdir(parents=True)
+    text, members = MODELS[name]
     model = onnx.parser.parse_model(HEADER + text)
     for key, values in WEIGHTS[name].items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(values, key))
-    onnx.helper.set_model_props(model, METADATA | {"classes": json.dumps(CLASSES)})
+    facts = {"classes": json.dumps(CLASSES), "recipe": json.dumps({"members": members})}
+    onnx.helper.set_model_props(model, METADATA | facts)
     onnx.save(model, folder / "model.onnx")
     (folder / "model.keras").write_text(f"stands for Keras' file of {name}")
     with tracking.stage_run(tracking.MODELS, name, {}, {}) as run:
@@ -81,12 +112,15 @@ def write_model(folder: Path, name: str, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def checked(root: Path) -> params.Params:
-    return params.load(root / "params.yaml")
+    """The real parameters, but for fewer images to corrupt."""
+    real = params.load(root / "params.yaml")
+    fewer = real.evaluate.model_copy(update={"corrupted_images": 100})
+    return real.model_copy(update={"evaluate": fewer})
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, checked: params.Params) -> Iterator[Path]:
-    """A workspace in which both models were trained and evaluated."""
+    """A workspace in which all models were trained and evaluated."""
     folder = tmp_path_factory.mktemp("evaluate")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -94,8 +128,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, checked: params.Params) 
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         evaluate.TEST.parent.mkdir(parents=True)
         datasets.save(bars(600), evaluate.TEST)
-        for name, text in (("mlp", MLP), ("cnn", CNN)):
-            write_model(Path("models") / name, name, text)
+        for name in MODELS:
+            write_model(Path("models") / name, name)
             evaluate.main(checked, name)
         yield folder
 
@@ -105,9 +139,10 @@ def written(model: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for folder in folders for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_both_kinds_of_model_give_the_same_files(workspace: Path, model: str) -> None:
-    assert sorted(written(model)) == sorted(FILES + [f"{name}.png" for name in PICTURES])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_kind_of_model_gives_the_same_files(workspace: Path, model: str) -> None:
+    tables, pictures = [f"{name}.csv" for name in TABLES], [f"{name}.png" for name in PICTURES]
+    assert sorted(written(model)) == sorted([*tables, *pictures, "metrics.json"])
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
@@ -128,6 +163,55 @@ def test_metrics_are_those_of_the_predictions(workspace: Path, model: str) -> No
     assert classes["recall"].isna().tolist() == [False] * 9 + [True]  # of the last: no image
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_corruptions_are_measured_on_a_choice_of_the_images(
+    workspace: Path, checked: params.Params, model: str
+) -> None:
+    scores = json.loads(written(model)["metrics.json"])
+    table = pd.read_csv(f"reports/evaluate/{model}/corruptions.csv")
+    assert table["corruption"].tolist() == list(CORRUPTIONS)
+    for name, accuracy in table.itertuples(index=False):
+        assert accuracy * 100 == pytest.approx(round(accuracy * 100))  # of 100 images
+        assert scores[f"corrupted_{name}"] == pytest.approx(accuracy, abs=1e-6)
+    assert scores["corrupted_accuracy"] == pytest.approx(table["accuracy"].mean(), abs=1e-6)
+    assert 0.1 < scores["corrupted_accuracy"] < scores["accuracy"]
+    assert scores["corrupted_canny_edges"] < scores["corrupted_brightness"]
+
+
+def test_fewer_images_than_are_to_be_corrupted_are_all_corrupted(
+    workspace: Path, checked: params.Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = evaluate.TEST.read_bytes()
+    datasets.save(bars(20), evaluate.TEST)
+    before = written("mlp")
+    try:
+        evaluate.main(checked, "mlp")
+        assert re.search(r"; \d+\.\d% of 20 corrupted in 15 ways\n$", capsys.readouterr().out)
+        assert written("mlp") != before
+    finally:
+        evaluate.TEST.write_bytes(content)
+        evaluate.main(checked, "mlp")
+    assert written("mlp") == before
+
+
+def test_each_member_of_an_ensemble_has_its_accuracy(workspace: Path) -> None:
+    mlp, ensemble = (json.loads(written(m)["metrics.json"]) for m in ("mlp", "ensemble"))
+    assert ensemble["member_1_accuracy"] == pytest.approx(mlp["accuracy"], abs=1e-6)
+    assert ensemble["member_2_accuracy"] < 0.2
+    assert ensemble["accuracy"] > 0.5
+    assert not [name for name in mlp if name.startswith("member_")]
+    run = tracking.find_model_run(Path("models/ensemble/model.keras"))
+    assert run is not None
+    logged = mlflow.get_run(run.run_id).data.metrics
+    assert logged["test_member_2_accuracy"] == ensemble["member_2_accuracy"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_score_has_six_decimals(workspace: Path, model: str) -> None:
+    scores = json.loads(written(model)["metrics.json"])
+    assert {name: round(value, 6) for name, value in scores.items()} == scores
+
+
 def test_a_second_time_gives_the_same_bytes(workspace: Path, checked: params.Params) -> None:
     before = written("cnn")
     evaluate.main(checked, "cnn")
@@ -142,6 +226,7 @@ def test_the_run_of_the_model_gets_it_all(workspace: Path) -> None:
     metrics = logged.data.metrics
     assert metrics["test_accuracy"] == scores["accuracy"]
     assert metrics["size_bytes"] == scores["size_bytes"]
+    assert metrics["test_corrupted_accuracy"] == scores["corrupted_accuracy"]
     assert logged.data.tags["evaluate.calibration_bins"] == "15"
     assert [i.dataset.digest for i in logged.inputs.dataset_inputs] == [files.md5(evaluate.TEST)]
     artifacts = Path(logged.info.artifact_uri.removeprefix("file://")) / "evaluate"
@@ -199,7 +284,7 @@ def test_the_run_of_a_model_that_the_store_does_not_know_is_restored(
     assert restored.data.tags[tracking.MODEL_MD5] == original.data.tags[tracking.MODEL_MD5]
     assert restored.data.params == original.data.params
     logged = restored.data.metrics
-    for key in original.data.metrics.keys() - {"cpu_seconds", "wall_seconds"}:
+    for key in original.data.metrics.keys() - TIMES:
         assert logged[key] == pytest.approx(original.data.metrics[key], abs=1e-6)
     assert logged["test_accuracy"] > 0.9
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # which MLflow sets: so it is restored

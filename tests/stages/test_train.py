@@ -17,6 +17,7 @@ import pytest
 from mlflow.entities import Run
 
 from digits import datasets, files, params
+from digits.inference import Model
 from digits.params import flatten
 from digits.quiet import importing_tensorflow
 
@@ -30,6 +31,7 @@ Start = Callable[..., subprocess.Popen[str]]
 MODELS = ["cnn", "mlp"]
 MEASURED = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}  # in each epoch
 COSTS = {"parameters", "multiply_adds", "onnx_difference"}
+TIMES = {"cpu_seconds", "wall_seconds", "training_cpu_seconds"}
 AWAY = "http://127.0.0.1:9"  # the port "discard", on which nobody listens
 WRITTEN = [
     "models/{}/model.keras",
@@ -121,7 +123,7 @@ class TestTrained:
         assert metrics["val_accuracy"] > 0.9
         layers = pd.read_csv(reports / "layers.csv")
         assert layers["parameters"].sum() == metrics["parameters"]
-        assert layers["multiply_adds"].sum() == metrics["multiply_adds"]
+        assert 5 * layers["multiply_adds"].sum() == metrics["multiply_adds"]  # for five views
 
     def test_a_second_time_gives_the_same_bytes(
         self,
@@ -165,12 +167,19 @@ class TestRun:
     def test_parameters_of_both_have_the_same_names(self, runs: dict[str, Run]) -> None:
         cnn, mlp = (set(runs[model].data.params) for model in MODELS)
         assert mlp < cnn
-        assert cnn - mlp == {"filters", "kernel_sizes", "strides", "pool_sizes", "pooling"}
+        assert cnn - mlp == {
+            "filters",
+            "kernel_sizes",
+            "strides",
+            "padding",
+            "pool_sizes",
+            "pooling",
+        }
 
     @pytest.mark.parametrize("model", MODELS)
     def test_metrics(self, runs: dict[str, Run], trained: Trained, model: str) -> None:
         client, run = mlflow.MlflowClient(), runs[model]
-        assert set(run.data.metrics) == MEASURED | COSTS | {"cpu_seconds", "wall_seconds"}
+        assert set(run.data.metrics) == MEASURED | COSTS | TIMES
         curves = pd.read_csv(trained[0] / "reports/train" / model / "curves.csv")
         for key in MEASURED:
             history = client.get_metric_history(run.info.run_id, key)
@@ -231,6 +240,69 @@ class TestRun:
             generic.predict(images / np.float32(255))  # scaled already: refused, not misread
 
 
+@pytest.fixture(scope="class")
+def ensemble(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_workspace: Callable[[Path], Path],
+    set_params: Callable[..., None],
+    start: Start,
+) -> tuple[Path, str]:
+    """A workspace in which two members were trained, and what that printed."""
+    folder = make_workspace(tmp_path_factory.mktemp("ensemble"))
+    set_params(folder, members="2", epochs="2")
+    stdout, stderr = start(folder, "stages.train", "mlp").communicate(timeout=120)
+    assert stderr == ""
+    return folder, stdout
+
+
+class TestEnsemble:
+    """Two members that each look at five views."""
+
+    def test_its_epochs_are_counted_on_over_the_members(self, ensemble: tuple[Path, str]) -> None:
+        folder, stdout = ensemble
+        assert re.findall(r"^Epoch .*", stdout, re.MULTILINE) == ["Epoch 1/2", "Epoch 2/2"] * 2
+        curves = pd.read_csv(folder / "reports/train/mlp/curves.csv")
+        assert curves["epoch"].tolist() == [1, 2, 3, 4]
+        assert curves["learning_rate"].iloc[[1, 3]].tolist() == [0, 0]
+        assert curves["loss"][2] > curves["loss"][1]  # the second begins anew
+        assert curves["loss"][2] != curves["loss"][0]  # with another seed
+        (run,) = all_runs(folder)
+        history = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").get_metric_history(
+            run.info.run_id, "val_loss"
+        )
+        assert [metric.step for metric in history] == [1, 2, 3, 4]
+
+    def test_its_costs_are_those_of_all_members_and_views(self, ensemble: tuple[Path, str]) -> None:
+        reports = ensemble[0] / "reports/train/mlp"
+        metrics = json.loads((reports / "metrics.json").read_text())
+        layers = pd.read_csv(reports / "layers.csv")  # of one member
+        assert metrics["parameters"] == 2 * layers["parameters"].sum()
+        assert metrics["multiply_adds"] == 2 * 5 * layers["multiply_adds"].sum()
+        model = Model(ensemble[0] / "models/mlp/model.onnx")
+        assert model.parameters == metrics["parameters"]
+        assert model.multiply_adds == metrics["multiply_adds"]
+
+    def test_its_members_are_of_seeds_one_apart(
+        self,
+        ensemble: tuple[Path, str],
+        tmp_path: Path,
+        make_workspace: Callable[[Path], Path],
+        set_params: Callable[..., None],
+        start: Start,
+    ) -> None:
+        folder = make_workspace(tmp_path / "alone")
+        set_params(folder, seed="1", epochs="2")
+        _, stderr = start(folder, "stages.train", "mlp").communicate(timeout=120)
+        assert stderr == ""
+        images = datasets.load(folder / "data/processed/validation.npz").images
+        alone = Model(folder / "models/mlp/model.onnx").predict(images)
+        together = Model(ensemble[0] / "models/mlp/model.onnx")
+        first, second = together.answers(images)
+        np.testing.assert_allclose(second, alone, atol=1e-5)
+        assert np.abs(first - second).max() > 0.01
+        np.testing.assert_allclose((first + second) / 2, together.predict(images), atol=1e-6)
+
+
 class TestRefused:
     """What is wrong from the start is told before anything slow is imported."""
 
@@ -247,7 +319,7 @@ class TestRefused:
 
     def test_a_wrong_parameter(self, workspace: Path, python: Command, tmp_path: Path) -> None:
         text = (workspace / "params.yaml").read_text()
-        (tmp_path / "params.yaml").write_text(text.replace("filters: [16,", "filters: [big,"))
+        (tmp_path / "params.yaml").write_text(text.replace("filters: [16,", "filters: [big,", 1))
         message, modules = self.refused(python, "cnn")
         assert message == (
             "train: params.yaml: train.cnn.filters[0] = 'big': must be a whole number >= 1\n"

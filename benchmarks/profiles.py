@@ -1,0 +1,29 @@
+"""The profiles, sets of parameters for a purpose: a file in profiles/ each, a value a line."""
+
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from digits import params
+from digits.params import Params
+
+PROFILES = Path("profiles")
+
+
+def settings(profile: str) -> list[str]:
+    """The `key=value` of a profile, as `dvc exp run -S` takes them."""
+    lines = (PROFILES / profile).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def params_of(profile: str) -> Params:
+    """params.yaml with a profile's values; as it is where the profile's name is empty."""
+    values = params.read_yaml(Path("params.yaml"))
+    for setting in settings(profile) if profile else []:
+        key, _, value = setting.partition("=")
+        *path, last = key.split(".")
+        section = values
+        for step in path:
+            section = section[step]
+        section[last] = YAML(typ="safe").load(value)
+    return params.check(Params, values, f"profiles/{profile}")

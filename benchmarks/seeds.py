@@ -1,0 +1,108 @@
+"""Several seeds of params.yaml or of a profile, each as a DVC experiment: mean and spread.
+
+Each experiment runs in a folder of its own and leaves the workspace as it is. Its name holds
+the commit: what has run already is not run again. In MLflow the trainings become the children
+of one run, named after the group, that holds the summary.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from typing import Any
+
+import dvc.api
+import mlflow
+import pandas as pd
+from ruamel.yaml import YAML
+from scipy.stats import t
+from tqdm import tqdm
+
+from benchmarks import measuring, profiles
+from digits import tracking
+
+METRICS = ("accuracy", "log_loss", "ece", "corrupted_accuracy", "training_cpu_seconds")
+
+
+def main() -> None:
+    parser = measuring.parser("seeds", __doc__ or "")
+    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 on")
+    parser.add_argument("--profile", default="", help="a file of profiles/")
+    chosen = parser.parse_args()
+    if changes := git("status", "--porcelain"):
+        sys.exit(f"seeds: commit first, because the figures are those of a commit:\n{changes}")
+    title = f"seeds-{chosen.profile}" if chosen.profile else "seeds"
+    commit = git("rev-parse", "--short", "HEAD")
+    names = {seed: f"{title}-{commit}-{seed}" for seed in range(chosen.seeds)}
+    settings = profiles.settings(chosen.profile) if chosen.profile else []
+    for seed, name in tqdm(names.items(), unit="experiment"):
+        if not revision(name):
+            values = [*settings, f"train.seed={seed}"]
+            sets = [argument for value in values for argument in ("--set-param", value)]
+            subprocess.run(["dvc", "exp", "run", "--temp", "--name", name, *sets], check=True)
+
+    with tracking.stage_run(tracking.MODELS, title, {"experiments": [*names.values()]}, {}) as run:
+        rows = []
+        for seed, name in names.items():
+            values = YAML(typ="safe").load(git("show", f"{revision(name)}:params.yaml"))
+            for model in values["models"]:
+                rows.append({"model": model, "seed": seed, **results(name, model, run)})
+        table = summary(pd.DataFrame(rows))
+        means = {f"{row.model}_{row.metric}_mean": row.mean for row in table.itertuples()}
+        run.log_metrics(means)
+        note = (
+            f"Commit {commit}, seeds 0 to {chosen.seeds - 1}; accuracies in %; low and high are "
+            "Student's interval of the mean, at 95 %."
+        )
+        measuring.write(title, table, note, commit=commit, seeds=rows)
+        run.log_files(measuring.RESULTS / f"{title}.md", measuring.RESULTS / f"{title}.json")
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def revision(experiment: str) -> str:
+    """The commit that DVC made of an experiment; empty: there is none of this name."""
+    return git("for-each-ref", "--format=%(objectname)", f"refs/exps/**/{experiment}")
+
+
+def results(experiment: str, model: str, group: tracking.Run) -> dict[str, Any]:
+    """What `evaluate` measured of a model; its run in MLflow is made a child of the group's."""
+    found = json.loads(git("show", f"{revision(experiment)}:reports/evaluate/{model}/metrics.json"))
+    content = dvc.api.read(f"models/{model}/model.keras", rev=revision(experiment), mode="rb")
+    client, digest = mlflow.MlflowClient(), hashlib.md5(content, usedforsecurity=False).hexdigest()
+    models = client.search_experiments(filter_string=f"name = '{tracking.MODELS}'")
+    known = f"tags.`{tracking.MODEL_MD5}` = '{digest}'"
+    for run in client.search_runs([models[0].experiment_id], known, max_results=1):
+        client.set_tag(run.info.run_id, "mlflow.parentRunId", group.run_id)
+        found["training_cpu_seconds"] = run.data.metrics.get("training_cpu_seconds")
+    return found
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row for each model and metric: mean, standard deviation, extremes, interval."""
+    summaries = []
+    for model, runs in rows.groupby("model", sort=False):
+        for metric in METRICS:
+            values = runs[metric].astype(float) * (100 if metric.endswith("accuracy") else 1)
+            half = t.ppf(0.975, len(values) - 1) * values.sem()  # NaN where there is but one
+            summaries.append(
+                {
+                    "model": model,
+                    "metric": metric,
+                    "n": len(values),
+                    "mean": values.mean(),
+                    "sd": values.std(),
+                    "least": values.min(),
+                    "most": values.max(),
+                    "low": values.mean() - half,
+                    "high": values.mean() + half,
+                }
+            )
+    return pd.DataFrame(summaries)
+
+
+if __name__ == "__main__":
+    main()
