@@ -79,12 +79,12 @@ def _sample(images: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 
 
 def spoil(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Do to each image one of five things that scans, photographs and screens do.
+    """Do to each image one of six things that scans, photographs and pens do.
 
     Returns:
         `float32 (B, height, width)`, from 0 to 255.
     """
-    kinds = (ground, stripes, noise, line, outline)
+    kinds = (ground, stripes, noise, line, outline, misplacement)
     spoiled = tf.stack([kind(images, seed + 4 * n) for n, kind in enumerate(kinds)], axis=1)
     chosen = tf.random.stateless_uniform(
         (images.shape[0],), seed + 4 * len(kinds), 0, len(kinds), tf.int32
@@ -135,6 +135,15 @@ def outline(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Nothing but the outline, a pixel wide: hollow letters, worn felt pens."""
     ink = tf.cast(images > 100, tf.float32)[..., tf.newaxis]
     return 255 * (tf.nn.max_pool2d(ink, 3, 1, "SAME") - ink)[..., 0]
+
+
+def misplacement(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """A shift by up to 4 pixels in each direction."""
+    height, width = images.shape[1:]
+    right, down = _chances(2, images.shape[0], seed)
+    x = tf.range(width, dtype=tf.float32) + 8 * right - 4
+    y = tf.range(height, dtype=tf.float32)[:, tf.newaxis] + 8 * down - 4
+    return _sample(images, x, y)
 
 
 def _chances(kinds: int, count: int, seed: tf.Tensor) -> list[tf.Tensor]:

@@ -15,6 +15,9 @@ from digits import params
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("digits", "stages")
 DATA_SET = params.load(ROOT / "params.yaml").data.name
+# Those that params.yaml does not switch on; their parameters wait.
+UNUSED_MODELS = set(params.Train.model_fields) - {"seed", "threads"}
+UNUSED_MODELS -= set(params.load(ROOT / "params.yaml").models)
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ def parameters_are_the_used_ones(stages: Stages) -> Iterator[str]:
 def each_single_parameter_has_a_reader(stages: Stages) -> Iterator[str]:
     """Of a section that is declared whole, each key is an attribute that some module reads."""
     declared = {key for name, stage in stages.items() if name != "params" for key in stage.params}
+    declared |= {f"train.{model}" for model in UNUSED_MODELS}
     for key, *_ in params.table():
         if not any(f"{key}.".startswith(f"{section}.") for section in declared):
             yield f"no stage has {key} in its params"
@@ -260,7 +264,13 @@ def test_a_parameter_of_no_stage_is_found(stages: Stages) -> None:
     broken |= {"evaluate@mlp": replace(stages["evaluate@mlp"], params=frozenset())}
     assert set(each_single_parameter_has_a_reader(broken)) == {
         f"no stage has evaluate.{key} in its params"
-        for key in ("calibration_bins", "confidence_level", "threads")
+        for key in (
+            "calibration_bins",
+            "confidence_level",
+            "corrupted_images",
+            "seed",
+            "threads",
+        )
     }
 
 

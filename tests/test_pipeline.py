@@ -86,7 +86,7 @@ def count(folder: Path) -> dict[str, int]:
 def curves(folder: Path, model_run: Run) -> dict[str, list[tuple[int, float]]]:
     """The steps and values of each metric of a run, but for those of the machine and the moment."""
     client = store(folder)
-    names = model_run.data.metrics.keys() - {"cpu_seconds", "wall_seconds"}
+    names = model_run.data.metrics.keys() - {"cpu_seconds", "wall_seconds", "training_cpu_seconds"}
     return {
         name: [(m.step, m.value) for m in client.get_metric_history(model_run.info.run_id, name)]
         for name in names
@@ -172,6 +172,8 @@ def repo(tmp_path_factory: pytest.TempPathFactory, handwriting: Split, run: Comm
         params["train"]["mlp"] |= {"hidden_units": [16], "epochs": 2}
         params["train"]["cnn"] |= {"filters": [4, 8], "epochs": 2}
         params["train"]["cnn"] |= {"kernel_sizes": [3, 3], "strides": [2, 1], "pool_sizes": [1, 2]}
+        params["train"]["cnn"] |= {"padding": ["same", "same"]}
+        params["evaluate"]["corrupted_images"] = 50
         params["compare"]["resamples"] = 100
     run(folder, "git", "commit", "--all", "--message", "A small data set")
 

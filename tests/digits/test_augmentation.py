@@ -16,7 +16,7 @@ with importing_tensorflow():
 
     from digits import augmentation
 
-KINDS = ["ground", "stripes", "noise", "line", "outline"]
+KINDS = ["ground", "stripes", "noise", "line", "outline", "misplacement"]
 SEED = tf.constant([1, 2], tf.int64)
 BLANK = np.zeros((500, 28, 28), np.float32)
 
@@ -151,7 +151,7 @@ def test_what_is_spoiled_was_moved_before() -> None:
     assert not np.array_equal(images[:100], both[:100])
 
 
-def test_each_kind_of_spoiling_befalls_a_fifth(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kind_of_spoiling_befalls_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
     def fill(number: int) -> Any:
         return lambda images, seed: tf.fill(images.shape, float(number))
 
@@ -159,7 +159,7 @@ def test_each_kind_of_spoiling_befalls_a_fifth(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(augmentation, kind, fill(number))
     images = augmentation.spoil(tf.zeros((1000, 4, 4)), SEED).numpy()
     assert np.ptp(images, axis=(1, 2)).max() == 0  # one kind for all of an image
-    assert np.bincount(images[:, 0, 0].astype(int)) == pytest.approx([200] * 5, abs=40)
+    assert np.bincount(images[:, 0, 0].astype(int)) == pytest.approx([1000 / 6] * 6, abs=40)
 
 
 def test_spoiled_images_are_between_paper_and_ink() -> None:
@@ -244,3 +244,11 @@ def test_an_outline_is_a_pixel_wide_and_around_the_ink() -> None:
     expected[9:19, 9:19] = 255
     expected[10:18, 10:18] = 0
     assert np.array_equal(image, expected)
+
+
+def test_a_misplacement_is_of_up_to_4_pixels() -> None:
+    images, axis = made("misplacement", square(1000)), np.arange(28)
+    for marginal in (images.sum(axis=1), images.sum(axis=2)):
+        centre = (marginal * axis).sum(axis=1) / marginal.sum(axis=1)
+        assert np.abs(centre - 13.5).max() == pytest.approx(4, abs=0.1)
+        assert abs(centre.mean() - 13.5) < 0.3
