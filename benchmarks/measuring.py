@@ -89,7 +89,7 @@ def write(name: str, table: pd.DataFrame, note: str = "", **facts: Any) -> None:
     about = f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, " + ", ".join(
         f"{package} {machine[package]}" for package in PACKAGES
     )
-    markdown = table.to_markdown(index=False, floatfmt=",.4g", disable_numparse=False)
+    markdown = table.to_markdown(index=False, floatfmt=",.5g")
     parts = [markdown, note, f"Measured by `python -m benchmarks.{name}` on {about}."]
     write_text(RESULTS / f"{name}.md", "\n\n".join(part for part in parts if part) + "\n")
     print(f"\n{markdown}\n\nwritten to {RESULTS / name}.json and .md")
