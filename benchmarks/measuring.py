@@ -75,8 +75,12 @@ def costs(several: list[Cost]) -> pd.DataFrame:
     return pd.DataFrame([asdict(cost) for cost in several])
 
 
-def write(name: str, table: pd.DataFrame, note: str = "", **facts: Any) -> None:
-    """Write the results: as JSON with what they were measured on, and as a Markdown table."""
+def write(name: str, table: pd.DataFrame, note: str = "", command: str = "", **facts: Any) -> None:
+    """Write the results: as JSON with what they were measured on, and as a Markdown table.
+
+    Args:
+        command: what measured them, where it is not the module of that name alone.
+    """
     machine = {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -90,7 +94,7 @@ def write(name: str, table: pd.DataFrame, note: str = "", **facts: Any) -> None:
         f"{package} {machine[package]}" for package in PACKAGES
     )
     markdown = table.to_markdown(index=False, floatfmt=",.5g")
-    parts = [markdown, note, f"Measured by `python -m benchmarks.{name}` on {about}."]
+    parts = [markdown, note, f"Measured by `python -m benchmarks.{command or name}` on {about}."]
     write_text(RESULTS / f"{name}.md", "\n\n".join(part for part in parts if part) + "\n")
     print(f"\n{markdown}\n\nwritten to {RESULTS / name}.json and .md")
 

@@ -54,7 +54,9 @@ def main() -> None:
             f"Commit {commit}, seeds 0 to {chosen.seeds - 1}; accuracies in %; low and high are "
             "Student's interval of the mean, at 95 %."
         )
-        measuring.write(title, table, note, commit=commit, seeds=rows)
+        command = f"seeds --seeds {chosen.seeds}"
+        command += f" --profile {chosen.profile}" if chosen.profile else ""
+        measuring.write(title, table, note, command, commit=commit, seeds=rows)
         run.log_files(measuring.RESULTS / f"{title}.md", measuring.RESULTS / f"{title}.json")
 
 
