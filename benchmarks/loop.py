@@ -15,7 +15,7 @@ with quiet.importing_tensorflow():
 
     from digits import models, training
 
-ROUNDS = 5
+ROUNDS = 3
 EPOCHS = 2
 
 
