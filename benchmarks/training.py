@@ -118,7 +118,7 @@ def draw(table: pd.DataFrame, record: Sequence[Mapping[str, Any]]) -> None:
         axes.annotate(
             name,
             (seconds, error),
-            (-7 if to_left else 7, 5),
+            (-7, -12) if to_left else (7, 5),
             textcoords="offset points",
             ha="right" if to_left else "left",
             color=colour,

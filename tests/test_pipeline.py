@@ -289,7 +289,7 @@ class TestWrongParameters:
             f"{start}learning_rate = -0.1: must be a number > 0",
             f"{start}pooling = 'median': must be max or average",
         ]
-        assert told[3].startswith(f"{start}epoch: unknown key; allowed here: batch_normalization, ")
+        assert told[3].startswith(f"{start}epoch: unknown key; allowed here: members, views, ")
         assert len(told) == 4
         assert ran(done) == ["params"]
         assert "Traceback" not in done.stdout + done.stderr

@@ -23,9 +23,10 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def edit(workspace: Path, pattern: str, replacement: str) -> None:
-    """Replace what `pattern` finds last in params.yaml: the last `epochs` is the CNN's."""
+    """Replace what `pattern` finds last in params.yaml before the third model's section."""
     path = workspace / "params.yaml"
-    *_, match = re.finditer(pattern, path.read_text(), re.MULTILINE)
+    before = path.read_text().index("  resnet:")
+    *_, match = (m for m in re.finditer(pattern, path.read_text(), re.M) if m.start() < before)
     path.write_text(match.string[: match.start()] + replacement + match.string[match.end() :])
 
 
@@ -48,9 +49,10 @@ def test_the_real_files_pass_without_the_heavy_imports(workspace: Path, python: 
         (
             r"epochs: \d+",
             "epoch: 3\n    epochs: 3",
-            "train.cnn.epoch: unknown key; allowed here: batch_normalization, dropout, batch_size, "
-            "epochs, optimizer, learning_rate, schedule, weight_decay, augmentation, filters, "
-            "kernel_sizes, strides, pool_sizes, pooling, hidden_units",
+            "train.cnn.epoch: unknown key; allowed here: members, views, batch_normalization, "
+            "dropout, batch_size, epochs, optimizer, learning_rate, schedule, weight_decay, "
+            "augmentation, filters, kernel_sizes, strides, padding, pool_sizes, pooling, "
+            "hidden_units",
         ),
         (
             r"learning_rate: [\d.]+",
