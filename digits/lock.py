@@ -1,0 +1,54 @@
+"""dvc.lock: what the last run of each stage read and wrote, by hash."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+FILE = "dvc.lock"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage's entry.
+
+    Attributes:
+        name: such as "train@cnn".
+        params: the values by file and key, such as `{"params.yaml": {"train.seed": 0}}`.
+        deps: MD5 of each file that was read, code included, by path.
+        outs: MD5 of each file and, ending with ".dir", of each folder that was written.
+    """
+
+    name: str
+    params: Mapping[str, Mapping[str, Any]]
+    deps: Mapping[str, str]
+    outs: Mapping[str, str]
+
+
+def read(text: str, pattern: str = ".*") -> dict[str, Stage]:
+    """Read the entries of the stages whose names match a pattern from the text of a dvc.lock."""
+    stages = {}
+    # DVC writes one block for each stage: to parse only some saves most of the time.
+    for block in re.split(r"^(?=  \S)", text, flags=re.MULTILINE)[1:]:
+        if re.fullmatch(rf"  {pattern}:", block.partition("\n")[0]):
+            ((name, entry),) = yaml.load(block, Loader=_Loader).items()  # noqa: S506
+            stages[name] = Stage(
+                name,
+                entry.get("params", {}),
+                {dep["path"]: dep["md5"] for dep in entry.get("deps", [])},
+                {out["path"]: out["md5"] for out in entry.get("outs", [])},
+            )
+    return stages
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as DVC writes it: 1e-05 is a number, which PyYAML by itself takes for text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9]*)?([eE][-+]?[0-9]+)?$"),
+    list("-+0123456789"),
+)
