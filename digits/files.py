@@ -39,7 +39,19 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def md5(path: Path) -> str:
-    """Hash a file as DVC does, so that the two can be joined."""
+    """Hash a file or a folder as DVC does, so that the two can be joined.
+
+    Returns:
+        32 hex digits; of a folder, of the list of its files' hashes, with ".dir" after them.
+    """
+    if path.is_dir():
+        inside = sorted(
+            (file.relative_to(path).as_posix(), md5(file))
+            for file in path.rglob("*")
+            if file.is_file()
+        )
+        listed = json.dumps([{"md5": hashed, "relpath": name} for name, hashed in inside])
+        return hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest() + ".dir"
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 

@@ -42,6 +42,7 @@ class Model:
         parameters: number of weights.
         multiply_adds: multiplications with a weight for one image.
         recipe: the parameters it was trained with.
+        data: MD5 of each file it learned from, by path; none where it does not say.
         image_shape: height and width.
     """
 
@@ -62,6 +63,7 @@ class Model:
             self.parameters = int(description["parameters"])
             self.multiply_adds = int(description["multiply_adds"])
             self.recipe: dict[str, Any] = json.loads(description["recipe"])
+            self.data: dict[str, str] = json.loads(description.get("data", "{}"))
             (images,), (probabilities,) = self._session.get_inputs(), self._session.get_outputs()
             self._input: str = images.name
             _, *self.image_shape = images.shape
@@ -109,10 +111,10 @@ class Model:
         Returns:
             `float32 (N, classes)` of each member, as from `predict`, which gives their mean.
         """
-        proto = onnx.load(self._path)
-        last = proto.graph.node[-1]
         if self.recipe["members"] == 1:
             return [self.predict(images)]
+        proto = onnx.load(self._path)
+        last = proto.graph.node[-1]
         proto.graph.output.append(onnx.helper.make_empty_tensor_value_info(last.input[0]))
         session = self._open(proto.SerializeToString())
         batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]

@@ -1,5 +1,7 @@
 """dvc.lock: what the last run of each stage read and wrote, by hash."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +28,23 @@ class Stage:
     deps: Mapping[str, str]
     outs: Mapping[str, str]
 
+    @property
+    def content(self) -> str:
+        """A hash of all of it, the same wherever and whenever it was run: 64 hex digits."""
+        content = [self.name, self.params, self.deps, self.outs]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def of_workspace(name: str) -> Stage:
+    """What DVC writes for a stage that has just run: its own files' and parameters' hashes."""
+    from dvc.repo import Repo
+    from dvc.stage.serialize import to_single_stage_lockfile
+
+    with Repo() as repo:
+        stage = repo.stage.load_one(name=name)
+        stage.save()
+        return _stage(name, to_single_stage_lockfile(stage))
+
 
 def read(text: str, pattern: str = ".*") -> dict[str, Stage]:
     """Read the entries of the stages whose names match a pattern from the text of a dvc.lock."""
@@ -33,14 +52,35 @@ def read(text: str, pattern: str = ".*") -> dict[str, Stage]:
     # DVC writes one block for each stage: to parse only some saves most of the time.
     for block in re.split(r"^(?=  \S)", text, flags=re.MULTILINE)[1:]:
         if re.fullmatch(rf"  {pattern}:", block.partition("\n")[0]):
-            ((name, entry),) = yaml.load(block, Loader=_Loader).items()  # noqa: S506
-            stages[name] = Stage(
-                name,
-                entry.get("params", {}),
-                {dep["path"]: dep["md5"] for dep in entry.get("deps", [])},
-                {out["path"]: out["md5"] for out in entry.get("outs", [])},
-            )
+            ((name, entry),) = parse(block).items()
+            stages[name] = _stage(name, entry)
     return stages
+
+
+def parse(text: str) -> Any:
+    """Parse YAML that DVC wrote or read without a complaint, as it does but ten times faster."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506
+
+
+def flatten(values: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:
+    """Nested mappings as one, with keys such as `train.seed`."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            inner = flatten(value, separator)
+            flat |= {f"{key}{separator}{name}": each for name, each in inner.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _stage(name: str, entry: Mapping[str, Any]) -> Stage:
+    return Stage(
+        name,
+        entry.get("params", {}),
+        {dep["path"]: dep["md5"] for dep in entry.get("deps", [])},
+        {out["path"]: out["md5"] for out in entry.get("outs", [])},
+    )
 
 
 class _Loader(yaml.CSafeLoader):

@@ -1,6 +1,7 @@
 """The files of a commit, or of the workspace, read alike and without a checkout."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pygit2
@@ -18,18 +19,20 @@ class Revision:
     Attributes:
         name: as the user wrote it.
         commit: 40 hex digits; None for the workspace.
+        baseline: of a DVC experiment the commit it started from, of the workspace HEAD.
     """
 
     name: str
     commit: str | None
-    _root: Path
+    root: Path
+    baseline: str | None = None
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; None where there is no such file."""
         if self.commit is None:
-            file = self._root / path
+            file = self.root / path
             return file.read_bytes() if file.is_file() else None
-        tree = _open(self._root)[self.commit].peel(pygit2.Tree)
+        tree = _open(self.root)[self.commit].peel(pygit2.Tree)
         try:
             found = tree[path]
         except KeyError:
@@ -46,17 +49,6 @@ class Revision:
         if content is None:
             raise UserError(f"{self.name}: has no {path}")
         return content.decode()
-
-    def folders(self, path: str) -> list[str]:
-        """The names of the folders in a folder, sorted; none where there is no such folder."""
-        if self.commit is None:
-            folder = self._root / path
-            return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-        try:
-            tree = _open(self._root)[self.commit].peel(pygit2.Tree)[path]
-        except KeyError:
-            return []
-        return sorted(entry.name for entry in tree if isinstance(entry, pygit2.Tree))
 
 
 def find(name: str, root: Path = Path()) -> Revision:
@@ -94,10 +86,11 @@ def experiments(root: Path = Path()) -> dict[str, Revision]:
         parts = reference.name.removeprefix(EXPERIMENTS).split("/", 2)
         if reference.name.startswith(EXPERIMENTS) and len("".join(parts[:2])) == 40:
             commit = str(reference.peel(pygit2.Commit).id)
-            found[parts[2]] = Revision(parts[2], commit, root)
+            found[parts[2]] = Revision(parts[2], commit, root, "".join(parts[:2]))
     return found
 
 
+@cache
 def _open(root: Path) -> pygit2.Repository:
     try:
         return pygit2.Repository(str(root.resolve()))

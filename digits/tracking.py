@@ -3,7 +3,8 @@
 The store is MLflow's own default at the root of the main workspace, mlflow.db and
 mlruns/, so that a bare `mlflow ui` shows it; MLFLOW_TRACKING_URI overrides that. Runs
 lie in two experiments: the models, one run for each training, and the pipeline's other
-stages. A model's run is found by the MD5 of the model file, never by an id on disk.
+stages. A run is found by content, never by an id on disk: a model's by DVC's MD5 of the
+model's folder, any stage's by the hash of its entry in dvc.lock.
 """
 
 import csv
@@ -39,13 +40,15 @@ from mlflow.entities import (
     RunTag,
 )
 
-from digits import files, quiet
+from digits import files, lock, quiet
 from digits.errors import UserError
 
 MODELS = "digits-models"
 PIPELINE = "digits-pipeline"
-MODEL_MD5 = "model.md5"
+MODEL_MD5 = "model.md5"  # as in dvc.lock, of models/<name>
+CONTENT = "content"  # of the stage's entry in dvc.lock
 RESTORED = "restored"
+EXPERIMENT = "dvc.experiment"
 PACKAGES = ("dvc", "mlflow", "tensorflow", "keras", "numpy", "onnxruntime")
 
 
@@ -90,14 +93,21 @@ class Run:
 
     def log_inputs(self, inputs: Mapping[str, Path]) -> None:
         """Log files that were read as MLflow datasets: context -> file, digest its MD5."""
+        self._log_datasets({context: (path, files.md5(path)) for context, path in inputs.items()})
+
+    def log_past_inputs(self, md5s: Mapping[str, str]) -> None:
+        """As `log_inputs`, of files that may be gone by now: path -> MD5."""
+        self._log_datasets({Path(path).stem: (Path(path), md5) for path, md5 in md5s.items()})
+
+    def _log_datasets(self, inputs: Mapping[str, tuple[Path, str]]) -> None:
         self._client.log_inputs(
             self.run_id,
             datasets=[
                 DatasetInput(
-                    Dataset(path.name, files.md5(path), "local", json.dumps({"uri": str(path)})),
+                    Dataset(path.name, md5, "local", json.dumps({"uri": str(path)})),
                     [InputTag("mlflow.data.context", context)],
                 )
-                for context, path in inputs.items()
+                for context, (path, md5) in inputs.items()
             ],
         )
 
@@ -117,12 +127,12 @@ def stage_run(
         name: of the run: the model's for a training, else the stage's.
         params: logged at once.
         inputs: the files that the stage reads, by context ("train", "test", ...).
-        tags: beside those that say where the run comes from.
+        tags: beside those that say where the run comes from, or in their place.
 
     Raises:
         UserError: the store cannot be reached or belongs to another place.
     """
-    experiment_id = _connect(experiment)
+    experiment_id = connect(experiment)
     started = time.monotonic()
     tags = _provenance() | dict(tags or {})
     active = mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags)
@@ -132,9 +142,11 @@ def stage_run(
         run.log_params(params)
         run.log_inputs(inputs)
         yield run
-        if RESTORED not in tags:  # what it cost then is not known any more
+        if RESTORED not in tags:  # what that cost then is not known any more
             wall_seconds = time.monotonic() - started
             run.log_metrics({"cpu_seconds": time.process_time(), "wall_seconds": wall_seconds})
+            if stage := os.environ.get("DVC_STAGE"):
+                run.log_tags({CONTENT: lock.of_workspace(stage).content})
         status = RunStatus.FINISHED
     except (KeyboardInterrupt, SystemExit):
         status = RunStatus.KILLED
@@ -143,16 +155,38 @@ def stage_run(
         mlflow.end_run(RunStatus.to_string(status))
 
 
-def find_model_run(model: Path) -> Run | None:
-    """The newest run that trained this model file, or None if the store knows none."""
-    experiment_id = _connect(MODELS)
+def find_model_run(md5: str) -> Run | None:
+    """The newest run that trained the model of this MD5, or None if the store knows none.
+
+    Args:
+        md5: DVC's of the folder models/<name>, as `files.md5` gives it.
+    """
+    experiment_id = connect(MODELS)
     runs = mlflow.MlflowClient().search_runs(
         [experiment_id],
-        f"tags.`{MODEL_MD5}` = '{files.md5(model)}'",
+        f"tags.`{MODEL_MD5}` = '{md5}' and attributes.status = 'FINISHED'",
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )
     return Run(runs[0].info.run_id) if runs else None
+
+
+def known() -> set[str]:
+    """What there are finished runs of: stages by their content, models by their MD5."""
+    runs = search(MODELS, PIPELINE, condition="attributes.status = 'FINISHED'")
+    tags = [run.data.tags for run in runs]
+    return {tag[key] for tag in tags for key in (CONTENT, MODEL_MD5) if key in tag}
+
+
+def search(*experiments: str, condition: str = "") -> list[mlflow.entities.Run]:
+    """All runs of `MODELS`, `PIPELINE` or both that meet a condition of MLflow's, newest first."""
+    experiment_ids = [connect(experiment) for experiment in experiments]
+    client = mlflow.MlflowClient()
+    found = page = client.search_runs(experiment_ids, condition)
+    while page.token:
+        page = client.search_runs(experiment_ids, condition, page_token=page.token)
+        found += page
+    return found
 
 
 def log_training(run: Run, model_folder: Path, reports: Path) -> None:
@@ -168,17 +202,44 @@ def log_training(run: Run, model_folder: Path, reports: Path) -> None:
     run.log_files(reports, folder="train")
     run.log_files(model_folder / "model.onnx", folder="onnx")
     _log_keras_model(model_folder / "model.keras")
-    run.log_tags({MODEL_MD5: files.md5(model_folder / "model.keras")})
+    run.log_tags({MODEL_MD5: files.md5(model_folder)})
+
+
+def log_evaluation(run: Run, settings: Mapping[str, Any], reports: Path, pictures: Path) -> None:
+    """Add to a model's run what `evaluate` found and wrote.
+
+    Args:
+        settings: the parameters it found it with.
+        reports: holds metrics.json, predictions.csv and the rest of its reports.
+        pictures: a folder.
+    """
+    metrics = json.loads((reports / "metrics.json").read_text())
+    for known in ("parameters", "multiply_adds"):  # logged by `train`
+        del metrics[known]
+    run.log_metrics({"size_bytes": metrics.pop("size_bytes")})
+    run.log_metrics({f"test_{name}": value for name, value in metrics.items()})
+    run.log_tags({f"evaluate.{key}": str(value) for key, value in settings.items()})
+    run.log_files(reports, pictures, folder="evaluate")
 
 
 def restore_model_run(
-    name: str, params: Mapping[str, Any], model_folder: Path, reports: Path
+    name: str,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    model_folder: Path,
+    reports: Path,
+    tags: Mapping[str, str] | None = None,
 ) -> Run:
     """Make the run of a training that the store does not know, from the files it wrote.
 
     DVC may have taken them from its cache, or the store may have been deleted.
+
+    Args:
+        inputs: path -> MD5 of the data it read.
     """
-    with stage_run(MODELS, name, params, {}, {RESTORED: "true"}) as run:
+    tags = {RESTORED: "true", "dvc.stage": f"train@{name}", **(tags or {})}
+    with stage_run(MODELS, name, params, {}, tags) as run:
+        run.log_past_inputs(inputs)
         run.log_curves(reports / "curves.csv")
         log_training(run, model_folder, reports)
     return run
@@ -194,6 +255,7 @@ def _log_keras_model(path: Path) -> None:
     from mlflow.types.schema import Schema, TensorSpec
 
     keras.utils.disable_interactive_logging()  # pyfunc runs the example with a progress bar
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each model is traced but once
     model = keras.saving.load_model(path, compile=False)
     shape, classes = model.input_shape[1:], model.output_shape[1]
     mlflow.tensorflow.log_model(
@@ -229,7 +291,7 @@ def _store() -> tuple[str, Path | None]:
     return f"sqlite:///{database}", database
 
 
-def _connect(experiment_name: str) -> str:
+def connect(experiment_name: str) -> str:
     """Open the store, create it and the experiment where they are missing.
 
     Returns:
@@ -342,7 +404,7 @@ def _provenance() -> dict[str, str]:
     }
     environment = {
         "dvc.stage": "DVC_STAGE",
-        "dvc.experiment": "DVC_EXP_NAME",
+        EXPERIMENT: "DVC_EXP_NAME",
         "dvc.baseline": "DVC_EXP_BASELINE_REV",
     }
     tags |= {tag: os.environ[key] for tag, key in environment.items() if key in os.environ}

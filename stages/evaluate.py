@@ -28,8 +28,8 @@ def main(params: Params, model: str) -> None:
     pictures = Path("reports/pictures") / model
     settings = params.evaluate
     network = inference.Model(models / "model.onnx", settings.threads)
-    run = tracking.find_model_run(models / "model.keras") or tracking.restore_model_run(
-        model, network.recipe, models, Path("reports/train") / model
+    run = tracking.find_model_run(files.md5(models)) or tracking.restore_model_run(
+        model, network.recipe, network.data, models, Path("reports/train") / model
     )
     # A run of its own, for how it ended and what it cost; the model's run gets what it found.
     name, inputs = f"evaluate-{model}", {"test": TEST}
@@ -55,10 +55,10 @@ def main(params: Params, model: str) -> None:
             network.predict, images[chosen], labels[chosen], settings.seed
         )
         scores |= metrics.of_corruptions(robustness)
-        if len(members := network.answers(images)) > 1:
+        if network.recipe["members"] > 1:
             scores |= {
                 f"member_{number}_accuracy": round(float((answer.argmax(1) == labels).mean()), 6)
-                for number, answer in enumerate(members, 1)
+                for number, answer in enumerate(network.answers(images), 1)
             }
         costs = {
             "parameters": network.parameters,
@@ -94,15 +94,13 @@ def main(params: Params, model: str) -> None:
 
         own_run.log_metrics(scores)
         run.log_inputs({"test": TEST})
-        run.log_metrics({f"test_{name}": value for name, value in scores.items()})
-        run.log_metrics({"size_bytes": costs["size_bytes"]})  # `train` logs the other costs
-        run.log_tags({f"evaluate.{k}": str(v) for k, v in flatten(settings).items()})
-        run.log_files(folder, pictures, folder="evaluate")
+        tracking.log_evaluation(run, flatten(settings), folder, pictures)
         print(
             f"{model}: {scores['accuracy']:.2%} of {len(labels):,} test images right "
             f"({scores['accuracy_low']:.2%} to {scores['accuracy_high']:.2%}), "
             f"log loss {scores['log_loss']:.4f}, calibration error {scores['ece']:.4f}; "
-            f"{scores['corrupted_accuracy']:.1%} of {size:,} corrupted in 15 ways"
+            f"{scores['corrupted_accuracy']:.1%} of {size:,} corrupted in "
+            f"{len(corruptions.CORRUPTIONS)} ways"
         )
 
 
