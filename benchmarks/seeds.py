@@ -5,21 +5,19 @@ the commit: what has run already is not run again. In MLflow the trainings becom
 of one run, named after the group, that holds the summary.
 """
 
-import hashlib
 import json
 import subprocess
 import sys
 from typing import Any
 
-import dvc.api
 import mlflow
 import pandas as pd
-from ruamel.yaml import YAML
 from scipy.stats import t
 from tqdm import tqdm
 
 from benchmarks import measuring, profiles
-from digits import tracking
+from digits import lock, revisions, tracking
+from digits.revisions import Revision
 
 METRICS = ("accuracy", "log_loss", "ece", "corrupted_accuracy", "training_cpu_seconds")
 
@@ -36,7 +34,7 @@ def main() -> None:
     names = {seed: f"{title}-{commit}-{seed}" for seed in range(chosen.seeds)}
     settings = profiles.settings(chosen.profile) if chosen.profile else []
     for seed, name in tqdm(names.items(), unit="experiment"):
-        if not revision(name):
+        if name not in revisions.experiments():
             values = [*settings, f"train.seed={seed}"]
             sets = [argument for value in values for argument in ("--set-param", value)]
             subprocess.run(["dvc", "exp", "run", "--temp", "--name", name, *sets], check=True)
@@ -44,9 +42,9 @@ def main() -> None:
     with tracking.stage_run(tracking.MODELS, title, {"experiments": [*names.values()]}, {}) as run:
         rows = []
         for seed, name in names.items():
-            values = YAML(typ="safe").load(git("show", f"{revision(name)}:params.yaml"))
-            for model in values["models"]:
-                rows.append({"model": model, "seed": seed, **results(name, model, run)})
+            revision = revisions.find(name)
+            for model in lock.parse(revision.text("params.yaml"))["models"]:
+                rows.append({"model": model, "seed": seed, **results(revision, model, run)})
         table = summary(pd.DataFrame(rows))
         means = {f"{row.model}_{row.metric}_mean": row.mean for row in table.itertuples()}
         run.log_metrics(means)
@@ -65,21 +63,15 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def revision(experiment: str) -> str:
-    """The commit that DVC made of an experiment; empty: there is none of this name."""
-    return git("for-each-ref", "--format=%(objectname)", f"refs/exps/**/{experiment}")
-
-
-def results(experiment: str, model: str, group: tracking.Run) -> dict[str, Any]:
+def results(revision: Revision, model: str, group: tracking.Run) -> dict[str, Any]:
     """What `evaluate` measured of a model; its run in MLflow is made a child of the group's."""
-    found = json.loads(git("show", f"{revision(experiment)}:reports/evaluate/{model}/metrics.json"))
-    content = dvc.api.read(f"models/{model}/model.keras", rev=revision(experiment), mode="rb")
-    client, digest = mlflow.MlflowClient(), hashlib.md5(content, usedforsecurity=False).hexdigest()
-    models = client.search_experiments(filter_string=f"name = '{tracking.MODELS}'")
-    known = f"tags.`{tracking.MODEL_MD5}` = '{digest}'"
-    for run in client.search_runs([models[0].experiment_id], known, max_results=1):
-        client.set_tag(run.info.run_id, "mlflow.parentRunId", group.run_id)
-        found["training_cpu_seconds"] = run.data.metrics.get("training_cpu_seconds")
+    found = json.loads(revision.text(f"reports/evaluate/{model}/metrics.json"))
+    stage = lock.read(revision.text(lock.FILE), f"train@{model}")[f"train@{model}"]
+    if run := tracking.find_model_run(stage.outs[f"models/{model}"]):
+        client = mlflow.MlflowClient()
+        client.set_tag(run.run_id, "mlflow.parentRunId", group.run_id)
+        metrics = client.get_run(run.run_id).data.metrics
+        found["training_cpu_seconds"] = metrics.get("training_cpu_seconds")
     return found
 
 

@@ -42,8 +42,8 @@ def experiments(
 ) -> None:
     """Show the DVC experiments with their MLflow runs, and what is amiss with either.
 
-    First come the workspace and HEAD, then every experiment with the models that it made
-    other than its baseline, then runs whose experiment was removed, failed or still runs.
+    First come HEAD's models; then those that the workspace and each experiment made other
+    than their baseline; then runs whose experiment was removed, failed or still runs.
     The two are joined by the model's MD5, wherever it was trained.
     """
     import pandas as pd
@@ -51,7 +51,7 @@ def experiments(
 
     from digits import experiments, revisions, tracking
 
-    shown = [revisions.find(revisions.WORKSPACE), revisions.find("HEAD")]
+    shown = [revisions.find("HEAD"), revisions.find(revisions.WORKSPACE)]
     shown += revisions.experiments().values()
     rows = experiments.join(shown, tracking.search(tracking.MODELS))
     if as_json:

@@ -49,7 +49,7 @@ class Model:
 def join(revisions: Iterable[Revision], runs: Iterable[Run]) -> list[Row]:
     """Each revision's models with their runs, then the runs whose models no revision has.
 
-    Of an experiment only those models that it made other than its baseline.
+    Of an experiment and of the workspace only what they made other than their baseline.
 
     Args:
         revisions: the workspace, commits, experiments.
@@ -65,16 +65,16 @@ def join(revisions: Iterable[Revision], runs: Iterable[Run]) -> list[Row]:
     rows, present = [], set()
     for revision in revisions:
         models, changes = _models(revision), {}
+        present |= {model.md5 for model in models.values()}
         if revision.baseline:
             baseline = Revision(revision.baseline, revision.baseline, revision.root)
             before, now = _params(baseline), _params(revision)
             changes = {key: now.get(key) for key in now | before if now.get(key) != before.get(key)}
             models = {k: model for k, model in models.items() if _models(baseline).get(k) != model}
-        present |= {model.md5 for model in models.values()}
         rows += [_row(revision, name, model, changes, trained) for name, model in models.items()]
-        if not models:
-            commit = revision.commit or ""
-            rows.append(Row(revision.name, commit, "", changes, problem="as its baseline"))
+        if not models and revision.commit:
+            problem = "models as in its baseline"
+            rows.append(Row(revision.name, revision.commit, "", changes, problem=problem))
     orphans = [
         run
         for md5, found in trained.items()

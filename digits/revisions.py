@@ -57,9 +57,10 @@ def find(name: str, root: Path = Path()) -> Revision:
     Raises:
         UserError: nothing has that name, or it is beyond a shallow clone's history.
     """
-    if name == WORKSPACE:
-        return Revision(name, None, root)
     repository = _open(root)
+    if name == WORKSPACE:
+        unborn = repository.head_is_unborn
+        return Revision(name, None, root, None if unborn else str(repository.head.target))
     candidates = [name, f"origin/{name}"]  # a fresh clone on another branch has no `main`
     for candidate in candidates:
         try:

@@ -6,6 +6,7 @@ MLflow stores absolute paths, so that a copy begins without a store.
 
 import csv
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -271,6 +272,15 @@ class TestFirstRun:
         assert run(repo, "git", "status", "--porcelain").stdout == ""
         assert count(repo) == before
 
+    def test_mlflow_knows_all_that_dvc_has(self, repo: Path, run: Command) -> None:
+        before = count(repo)
+        assert run(repo, "digits", "sync").stdout == "nothing to register\n"
+        assert count(repo) == before
+        shown = json.loads(run(repo, "digits", "experiments", "--json").stdout)
+        models = {found.info.run_name: found.info.run_id for found in runs(repo)[MODELS]}
+        assert {row["model"]: row["run"] for row in shown} == models
+        assert {(row["experiment"], row["problem"]) for row in shown} == {("HEAD", "")}
+
 
 class TestWrongParameters:
     def test_each_is_told_in_a_line_and_nothing_is_touched(self, repo: Path, run: Command) -> None:
@@ -345,6 +355,13 @@ class TestClone:
         assert "make repro" in advice
         assert failure.startswith("ERROR: failed to reproduce 'download'")
 
+    def test_what_is_not_here_cannot_be_registered(self, clone: Path, run: Command) -> None:
+        done = run(clone, "digits", "sync", code=1)
+        (told,) = done.stderr.splitlines()
+        assert told.startswith("digits: workspace: models/mlp of train@mlp is neither here nor in")
+        assert "dvc pull" in told
+        assert runs(clone)[MODELS] == []
+
     def test_forced_in_another_folder_every_byte_is_the_same(
         self, clone: Path, repo: Path, run: Command
     ) -> None:
@@ -378,6 +395,50 @@ class TestStore:
         scores = load_model(folder, restored).predict(handwriting.images[TRAIN_IMAGES:])
         assert np.argmax(scores, axis=1).tolist() == predictions(repo, "cnn")
         assert run(folder, "git", "status", "--porcelain").stdout == ""
+
+    def test_all_runs_are_registered_from_the_files(
+        self, repo: Path, copy: Callable[[], Path], run: Command
+    ) -> None:
+        folder = copy()
+        stages = STAGES.split()[1:]  # `params` writes nothing
+        done = run(folder, "digits", "sync")
+        told = {f"registered {stage} of workspace" for stage in stages}
+        assert set(done.stdout.splitlines()) == told | {f"{len(stages)} registered"}
+        assert run(folder, "digits", "sync").stdout == "nothing to register\n"
+        assert run(folder, "digits", "sync", "--rev", "HEAD").stdout == "nothing to register\n"
+        assert count(folder) == count(repo)
+        for experiment in (MODELS, PIPELINE):
+            originals = {found.info.run_name: found for found in runs(repo)[experiment]}
+            for restored in runs(folder)[experiment]:
+                original = originals[restored.info.run_name]
+                assert restored.data.tags["restored"] == "true"
+                for tag in ("dvc.stage", "content"):
+                    assert restored.data.tags[tag] == original.data.tags[tag]
+                after, before = curves(folder, restored), curves(repo, original)
+                for name in before.keys() & after.keys():
+                    np.testing.assert_allclose(after[name], before[name], atol=1e-6, err_msg=name)
+                if experiment == MODELS:
+                    assert restored.data.params == original.data.params
+                    assert after.keys() == before.keys()
+                    inputs = [each.inputs.dataset_inputs for each in (restored, original)]
+                    read, reread = [{i.dataset.digest for i in each} for each in inputs]
+                    assert read == reread
+        assert run(folder, "git", "status", "--porcelain").stdout == ""
+
+    def test_another_revision_is_registered_without_a_checkout(
+        self, copy: Callable[[], Path], run: Command
+    ) -> None:
+        folder = copy()
+        run(folder, "git", "rm", "--quiet", "-r", "--cached", "reports")
+        shutil.rmtree(folder / "models")
+        shutil.rmtree(folder / "reports")
+        told = run(folder, "digits", "sync", code=1).stderr
+        assert told.startswith("digits: workspace: models/mlp of train@mlp is neither here nor in")
+        run(folder, "digits", "sync", "--rev", "main")
+        commit = run(folder, "git", "rev-parse", "main").stdout.strip()
+        assert {found.data.tags["git.commit"] for found in runs(folder)[MODELS]} == {commit}
+        assert all("test_accuracy" in found.data.metrics for found in runs(folder)[MODELS])
+        assert not (folder / "models").exists()
 
     def test_a_killed_training_leaves_nothing_half_done(
         self, copy: Callable[[], Path], run: Command, environment: dict[str, str]
@@ -478,6 +539,23 @@ class TestExperiments:
             assert len({run.data.tags["dvc.experiment"] for run in found[experiment]}) == len(RATES)
         assert found["Default"] == []
         assert all("test_accuracy" in run.data.metrics for run in found[MODELS])
+
+    def test_they_are_shown_with_their_runs(self, queued: Path, run: Command) -> None:
+        ids = {r.data.tags["dvc.experiment"]: r.info.run_id for r in runs(queued)[MODELS]}
+        shown = json.loads(run(queued, "digits", "experiments", "--json").stdout)
+        rows = {row["experiment"]: row for row in shown if row["experiment"] != "HEAD"}
+        assert rows.keys() == ids.keys()
+        for rate in RATES:
+            row = rows[f"rate-{rate}"]
+            assert row["model"] == "mlp"
+            assert row["params"] == {"train.mlp.learning_rate": float(rate)}
+            assert row["run"] == ids[f"rate-{rate}"]
+            assert row["problem"] == ""
+            assert 0.3 < row["metrics"]["accuracy"] < 1
+        # HEAD's models have been trained elsewhere: the store does not know them.
+        problems = {row["problem"] for row in shown if row["experiment"] == "HEAD"}
+        assert problems == {"no run: digits sync --rev HEAD"}
+        assert run(queued, "digits", "sync", "--all-experiments").stdout.count("registered ") == 8
 
     def test_what_was_trained_once_is_restored(self, queued: Path, run: Command) -> None:
         with edited(queued / "params.yaml") as params:

@@ -3,6 +3,8 @@ import json
 from pathlib import Path
 
 import pytest
+from dvc_data.hashfile.build import build
+from dvc_data.hashfile.db.local import LocalHashFileDB
 from dvc_data.hashfile.hash import file_md5
 from dvc_objects.fs.local import LocalFileSystem
 
@@ -91,3 +93,12 @@ def test_md5_is_the_one_dvc_computes(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert files.md5(path) == hashlib.md5(content).hexdigest()  # noqa: S324
     assert files.md5(path) == file_md5(str(path), LocalFileSystem())
+
+
+def test_md5_of_a_folder_is_the_one_dvc_computes(tmp_path: Path) -> None:
+    for name in ("b", "a", "inner/ö", "inner-1/c", "Z"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    odb = LocalHashFileDB(LocalFileSystem(), str(tmp_path.with_suffix(".cache")))
+    _, _, tree = build(odb, str(tmp_path), LocalFileSystem(), "md5")
+    assert files.md5(tmp_path) == tree.hash_info.value

@@ -1,5 +1,6 @@
 """The tracking, on real sqlite stores, alone and with other processes."""
 
+import functools
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ import psutil
 import pytest
 from mlflow.entities import Run as MlflowRun
 
-from digits import files, tracking
+from digits import files, lock, tracking
 from digits.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +96,10 @@ class TestRun:
         monkeypatch.setenv("DVC_STAGE", "train@cnn")
         monkeypatch.setenv("DVC_EXP_NAME", "pious-sale")
         monkeypatch.setenv("DVC_EXP_BASELINE_REV", "0123abc")
+        entry = lock.Stage("train@cnn", {}, {}, {"models/cnn": "0123.dir"})
+        monkeypatch.setattr(lock, "of_workspace", {"train@cnn": entry}.__getitem__)
         tags = stored(a_run()).data.tags
+        assert tags["content"] == entry.content
         assert tags["dvc.stage"] == "train@cnn"
         assert tags["dvc.experiment"] == "pious-sale"
         assert tags["dvc.baseline"] == "0123abc"
@@ -167,18 +171,54 @@ class TestRun:
 
 class TestFindModelRun:
     def test_finds_the_newest_run_of_the_same_bytes(self, workspace: Path, tmp_path: Path) -> None:
-        model = tmp_path / "model.keras"
-        model.write_bytes(b"weights")
-        assert tracking.find_model_run(model) is None
+        model = tmp_path / "models/cnn"
+        model.mkdir(parents=True)
+        (model / "model.keras").write_bytes(b"weights")
+        assert tracking.find_model_run(files.md5(model)) is None
         for _ in range(2):
             with tracking.stage_run(tracking.MODELS, "cnn", {}, {}) as run:
                 run.log_tags({tracking.MODEL_MD5: files.md5(model)})
             time.sleep(0.01)  # runs start in different milliseconds
-        found = tracking.find_model_run(model)
+        found = tracking.find_model_run(files.md5(model))
         assert found is not None
         assert found.run_id == run.run_id
-        model.write_bytes(b"other weights")
-        assert tracking.find_model_run(model) is None
+        (model / "model.keras").write_bytes(b"other weights")
+        assert tracking.find_model_run(files.md5(model)) is None
+
+    def test_passes_over_a_training_that_has_not_ended(self, workspace: Path) -> None:
+        md5 = "0f" * 16 + ".dir"
+        with tracking.stage_run(tracking.MODELS, "cnn", {}, {}) as run:
+            run.log_tags({tracking.MODEL_MD5: md5})
+            assert tracking.find_model_run(md5) is None
+        assert tracking.find_model_run(md5) is not None
+
+
+class TestKnown:
+    def test_is_what_finished_runs_are_of(
+        self, tmp_path: Path, enter: Callable[[Path], Path]
+    ) -> None:
+        enter(tmp_path)
+        assert tracking.known() == set()
+        with tracking.stage_run(tracking.MODELS, "cnn", {}, {}) as run:
+            run.log_tags({tracking.MODEL_MD5: "a.dir", tracking.CONTENT: "b"})
+            assert tracking.known() == set()
+        with tracking.stage_run(tracking.PIPELINE, "compare", {}, {}) as run:
+            run.log_tags({tracking.CONTENT: "c"})
+        a_run()
+        assert tracking.known() == {"a.dir", "b", "c"}
+
+
+def test_a_search_gives_every_run(
+    tmp_path: Path, enter: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(tmp_path)
+    ids = [a_run("one").run_id, a_run("two").run_id, a_run("three").run_id]
+    search = mlflow.MlflowClient.search_runs
+    paged = functools.partialmethod(search, max_results=2)
+    monkeypatch.setattr(mlflow.MlflowClient, "search_runs", paged)
+    assert {run.info.run_id for run in tracking.search(tracking.PIPELINE)} == set(ids)
+    found = tracking.search(tracking.MODELS, tracking.PIPELINE, condition="run_name = 'two'")
+    assert [run.info.run_id for run in found] == ids[1:2]
 
 
 class TestStore:

@@ -107,7 +107,7 @@ def write_model(folder: Path, name: str) -> None:
     onnx.save(model, folder / "model.onnx")
     (folder / "model.keras").write_text(f"stands for Keras' file of {name}")
     with tracking.stage_run(tracking.MODELS, name, {}, {}) as run:
-        run.log_tags({tracking.MODEL_MD5: files.md5(folder / "model.keras")})
+        run.log_tags({tracking.MODEL_MD5: files.md5(folder)})
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_each_member_of_an_ensemble_has_its_accuracy(workspace: Path) -> None:
     assert ensemble["member_2_accuracy"] < 0.2
     assert ensemble["accuracy"] > 0.5
     assert not [name for name in mlp if name.startswith("member_")]
-    run = tracking.find_model_run(Path("models/ensemble/model.keras"))
+    run = tracking.find_model_run(files.md5(Path("models/ensemble")))
     assert run is not None
     logged = mlflow.get_run(run.run_id).data.metrics
     assert logged["test_member_2_accuracy"] == ensemble["member_2_accuracy"]
@@ -219,7 +219,7 @@ def test_a_second_time_gives_the_same_bytes(workspace: Path, checked: params.Par
 
 
 def test_the_run_of_the_model_gets_it_all(workspace: Path) -> None:
-    run = tracking.find_model_run(Path("models/cnn/model.keras"))
+    run = tracking.find_model_run(files.md5(Path("models/cnn")))
     assert run is not None
     logged = mlflow.get_run(run.run_id)
     scores = json.loads(written("cnn")["metrics.json"])
