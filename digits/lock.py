@@ -5,9 +5,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
+from ruamel.yaml.resolver import implicit_resolvers
 
 FILE = "dvc.lock"
 
@@ -84,11 +85,11 @@ def _stage(name: str, entry: Mapping[str, Any]) -> Stage:
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML as DVC writes it: 1e-05 is a number, which PyYAML by itself takes for text."""
+    """PyYAML's speed with the rules of DVC's YAML, 1.2: 1e-05 is a number, and `no` is text."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list]] = {}
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9]*)?([eE][-+]?[0-9]+)?$"),
-    list("-+0123456789"),
-)
+for _versions, _tag, _pattern, _first in implicit_resolvers:
+    if (1, 2) in _versions:
+        _Loader.add_implicit_resolver(_tag, _pattern, _first)

@@ -1,5 +1,6 @@
 """The files of a commit, or of the workspace, read alike and without a checkout."""
 
+import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,7 +38,17 @@ class Revision:
             found = tree[path]
         except KeyError:
             return None
-        return found.data if isinstance(found, pygit2.Blob) else None
+        if not isinstance(found, pygit2.Blob):
+            return None
+        try:
+            return found.data
+        except KeyError:  # a partial clone: git itself fetches what is missing
+            command = ["git", "cat-file", "blob", str(found.id)]
+            done = subprocess.run(command, cwd=self.root, capture_output=True, check=False)
+            if done.returncode:
+                reason = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+                raise UserError(f"{self.name}: {path} is not in this clone: {reason}") from None
+            return done.stdout
 
     def text(self, path: str) -> str:
         """The content of a text file.
@@ -49,6 +60,18 @@ class Revision:
         if content is None:
             raise UserError(f"{self.name}: has no {path}")
         return content.decode()
+
+    def folders(self, path: str) -> list[str]:
+        """The names of the folders in a folder, sorted; none where there is no such folder."""
+        if self.commit is None:
+            folder = self.root / path
+            return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+        try:
+            tree = _open(self.root)[self.commit].peel(pygit2.Tree)[path]
+        except KeyError:
+            return []
+        entries = tree if isinstance(tree, pygit2.Tree) else ()
+        return sorted(str(entry.name) for entry in entries if isinstance(entry, pygit2.Tree))
 
 
 def find(name: str, root: Path = Path()) -> Revision:
@@ -72,8 +95,9 @@ def find(name: str, root: Path = Path()) -> Revision:
         return named[name]
     if repository.is_shallow:
         raise UserError(
-            f"{name}: not in this clone, which is shallow: `git fetch --unshallow origin` "
-            "brings the rest of the history (in GitHub's checkout action, `fetch-depth: 0`)"
+            f"{name}: not in this clone, which is shallow: `git fetch --unshallow origin "
+            "'+refs/heads/*:refs/remotes/origin/*'` brings the rest of the history (in GitHub's "
+            "checkout action, `fetch-depth: 0`)"
         )
     raise UserError(f"{name}: no branch, tag, commit or DVC experiment has that name")
 
