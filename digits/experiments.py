@@ -62,15 +62,17 @@ def join(revisions: Iterable[Revision], runs: Iterable[Run]) -> list[Row]:
             trained.setdefault(run.data.tags[tracking.MODEL_MD5], []).append(run)
         elif tracking.EXPERIMENT in run.data.tags or run.info.status == "RUNNING":
             unfinished.append(run)
+    # Many experiments share a baseline.
+    models_of, params_of = cache(_models), cache(_params)
     rows, present = [], set()
     for revision in revisions:
         models, changes = _models(revision), {}
         present |= {model.md5 for model in models.values()}
         if revision.baseline:
             baseline = Revision(revision.baseline, revision.baseline, revision.root)
-            before, now = _params(baseline), _params(revision)
+            before, now, old = params_of(baseline), _params(revision), models_of(baseline)
             changes = {key: now.get(key) for key in now | before if now.get(key) != before.get(key)}
-            models = {k: model for k, model in models.items() if _models(baseline).get(k) != model}
+            models = {name: model for name, model in models.items() if old.get(name) != model}
         rows += [_row(revision, name, model, changes, trained) for name, model in models.items()]
         if not models and revision.commit:
             problem = "models as in its baseline"
@@ -118,7 +120,6 @@ def _orphan(run: Run) -> Row:
     )
 
 
-@cache
 def _models(revision: Revision) -> dict[str, Model]:
     models = {}
     for stage in lock.read(revision.text(lock.FILE), "train@.*").values():
@@ -129,7 +130,6 @@ def _models(revision: Revision) -> dict[str, Model]:
     return models
 
 
-@cache
 def _params(revision: Revision) -> dict[str, Any]:
     return lock.flatten(lock.parse(revision.text("params.yaml")))
 

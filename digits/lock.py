@@ -71,7 +71,7 @@ def flatten(values: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:
             inner = flatten(value, separator)
             flat |= {f"{key}{separator}{name}": each for name, each in inner.items()}
         else:
-            flat[key] = value
+            flat[str(key)] = value
     return flat
 
 

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from scipy.stats import t
 
-from digits import comparison, params
+from digits import comparison, lock, params
 from digits.comparison import Comparison
 from digits.errors import UserError
 from digits.revisions import Revision
@@ -237,7 +237,7 @@ def _predictions(revision: Revision, model: str) -> pd.DataFrame | None:
 
 def _values(revision: Revision, path: str, load: Callable[[bytes], Any]) -> dict[str, Any]:
     """The values of a file by dotted key; none where there is no such file."""
-    return _flat(_parse(revision, path, lambda content: dict(load(content) or {})) or {})
+    return lock.flatten(_parse(revision, path, lambda content: dict(load(content) or {})) or {})
 
 
 def _parse(revision: Revision, path: str, parse: Callable[[bytes], Any]) -> Any:
@@ -248,17 +248,6 @@ def _parse(revision: Revision, path: str, parse: Callable[[bytes], Any]) -> Any:
     except (ValueError, TypeError, YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{revision.name}: {path}: not what it must be: {reason}") from None
-
-
-def _flat(values: Mapping[Any, Any]) -> dict[str, Any]:
-    """Nested values by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{key}.{inner}": v for inner, v in _flat(value).items()}
-        else:
-            flat[str(key)] = value
-    return flat
 
 
 def _as_json(values: Mapping[str, Any]) -> dict[str, str]:

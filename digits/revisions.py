@@ -25,7 +25,7 @@ class Revision:
 
     name: str
     commit: str | None
-    root: Path
+    root: Path  # absolute
     baseline: str | None = None
 
     def read(self, path: str) -> bytes | None:
@@ -80,6 +80,7 @@ def find(name: str, root: Path = Path()) -> Revision:
     Raises:
         UserError: nothing has that name, or it is beyond a shallow clone's history.
     """
+    root = root.resolve()
     repository = _open(root)
     if name == WORKSPACE:
         unborn = repository.head_is_unborn
@@ -104,8 +105,8 @@ def find(name: str, root: Path = Path()) -> Revision:
 
 def experiments(root: Path = Path()) -> dict[str, Revision]:
     """DVC's experiments by name; of two baselines' experiments of one name, the last."""
-    repository = _open(root)
-    found = {}
+    root = root.resolve()
+    repository, found = _open(root), {}
     for reference in repository.references.iterator():
         # refs/exps/ab/<the rest of the baseline's hash>/<name>; the celery queue's lie beside
         parts = reference.name.removeprefix(EXPERIMENTS).split("/", 2)
@@ -118,6 +119,6 @@ def experiments(root: Path = Path()) -> dict[str, Revision]:
 @cache
 def _open(root: Path) -> pygit2.Repository:
     try:
-        return pygit2.Repository(str(root.resolve()))
+        return pygit2.Repository(str(root))
     except pygit2.GitError:
-        raise UserError(f"{root.resolve()}: no git repository; run from its root") from None
+        raise UserError(f"{root}: no git repository; run from its root") from None
