@@ -3,6 +3,7 @@
 A command's heavy imports are inside it: `digits --help` answers at once.
 """
 
+import gc
 import json
 import os
 import sys
@@ -52,6 +53,7 @@ def experiments(
 
     from digits import experiments, revisions, tracking
 
+    gc.freeze()  # else half of the time goes into looking for garbage in what was imported
     shown = [revisions.find("HEAD"), revisions.find(revisions.WORKSPACE)]
     shown += revisions.experiments().values()
     rows = experiments.join(shown, tracking.search(tracking.MODELS))

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import yaml
@@ -53,9 +54,15 @@ def read(text: str, pattern: str = ".*") -> dict[str, Stage]:
     # DVC writes one block for each stage: to parse only some saves most of the time.
     for block in re.split(r"^(?=  \S)", text, flags=re.MULTILINE)[1:]:
         if re.fullmatch(rf"  {pattern}:", block.partition("\n")[0]):
-            ((name, entry),) = parse(block).items()
-            stages[name] = _stage(name, entry)
+            stage = _read(block)
+            stages[stage.name] = stage
     return stages
+
+
+@cache  # most experiments share most of their stages
+def _read(block: str) -> Stage:
+    ((name, entry),) = parse(block).items()
+    return _stage(name, entry)
 
 
 def parse(text: str) -> Any:
