@@ -16,13 +16,12 @@ leaves. All are measured on the 10,000 test images, from which nothing here is c
 
 import json
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
 from benchmarks import measuring
 from benchmarks.profiles import params_of
-from digits import datasets, quiet
+from digits import quiet
 from digits.datasets import Split
 
 with quiet.importing_tensorflow():
@@ -30,14 +29,10 @@ with quiet.importing_tensorflow():
 
     from digits import models, training
 
-PEERS = ("keras_convnet", "quickstart_mlp")
-
 
 def whole_training_set() -> Split:
     """All 60,000 images: what the peers are given."""
-    splits = [
-        datasets.load(measuring.PROCESSED / f"{name}.npz") for name in ("train", "validation")
-    ]
+    splits = [measuring.split(name) for name in ("train", "validation")]
     images = np.concatenate([split.images for split in splits])
     order = np.random.default_rng(0).permutation(len(images))
     return Split(images[order], np.concatenate([split.labels for split in splits])[order])
@@ -84,40 +79,35 @@ def ours(name: str, seed: int, share: float, epochs: int | None) -> keras.Model:
     recipe = getattr(params_of("" if model == name else name).train, model)
     if epochs:
         recipe = recipe.model_copy(update={"epochs": epochs})
-    train, validation = (
-        datasets.load(measuring.PROCESSED / f"{s}.npz") for s in ("train", "validation")
-    )
+    train = measuring.split("train")
     size = round(share * len(train.labels))
     if share != 1:
         images = np.resize(train.images, (size, *train.images.shape[1:]))
         train = Split(images, np.resize(train.labels, size))
-    networks = []
-    for member in range(seed, seed + recipe.members):
-        training.be_deterministic(member, params_of("").train.threads)
-        network = models.build(recipe, train.images.shape[1:], 10)
-        training.train(network, train, validation, recipe, member, lambda *_: None)
-        networks.append(network)
+    validation, threads = measuring.split("validation"), params_of("").train.threads
+    networks = training.train_members(recipe, train, validation, 10, seed, threads, lambda *_: None)
     return models.averaged(networks, recipe.views)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+PEERS = {"keras_convnet": keras_convnet, "quickstart_mlp": quickstart_mlp}
+
+
+def main() -> None:
     parser = measuring.parser("contestants", __doc__ or "")
     parser.add_argument("name")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--share", type=float, default=1.0, help="of the training images")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--split", default="test", help="validation: to choose by, as one should")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args()
     start = time.process_time(), time.perf_counter()
     if chosen.name in PEERS:
         keras.utils.set_random_seed(chosen.seed)
-        model = {"keras_convnet": keras_convnet, "quickstart_mlp": quickstart_mlp}[chosen.name](
-            whole_training_set()
-        )
+        model = PEERS[chosen.name](whole_training_set())
     else:
         model = ours(chosen.name, chosen.seed, chosen.share, chosen.epochs)
     cost = time.process_time() - start[0], time.perf_counter() - start[1]
-    split = datasets.load(measuring.PROCESSED / f"{chosen.split}.npz")
+    split = measuring.split(chosen.split)
     images = split.images[..., np.newaxis] if model.input_shape[-1] == 1 else split.images
     scaled = images / np.float32(255) if chosen.name in PEERS else images
     predicted = model.predict(scaled, batch_size=500, verbose=0).argmax(axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import measuring
-from digits import datasets, inference, params, quiet
+from digits import inference, params, quiet
 
 with quiet.importing_tensorflow():
     import keras
@@ -27,7 +27,7 @@ def main() -> None:
     measuring.parser("inference", __doc__ or "").parse_args()
     threads = params.load().evaluate.threads
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    images = datasets.load(measuring.PROCESSED / "validation.npz").images
+    images = measuring.split("validation").images
     network = keras.models.load_model(MODEL / "model.keras")
     function = tf.function(
         lambda batch: network(batch, training=False),

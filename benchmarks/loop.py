@@ -7,7 +7,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from benchmarks import measuring
-from digits import datasets, params, quiet
+from digits import params, quiet
 
 with quiet.importing_tensorflow():
     import keras
@@ -23,8 +23,7 @@ def main() -> None:
     measuring.parser("loop", __doc__ or "").parse_args()
     settings = params.load().train
     recipe = settings.cnn.model_copy(update={"epochs": EPOCHS})
-    paths = [measuring.PROCESSED / f"{split}.npz" for split in ("train", "validation")]
-    train, validation = map(datasets.load, paths)
+    train, validation = measuring.split("train"), measuring.split("validation")
     training.be_deterministic(settings.seed, settings.threads)
 
     def fit(network: keras.Model) -> None:

@@ -7,16 +7,16 @@ import platform
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from digits import datasets
 from digits.files import write_json, write_text
 
-PROCESSED = Path("data/processed")
 RESULTS = Path("reports/benchmarks")
 PACKAGES = ("dvc", "mlflow", "tensorflow", "keras", "numpy", "onnxruntime")
 
@@ -70,9 +70,9 @@ def last_json(printed: str) -> dict[str, Any]:
     return values
 
 
-def costs(several: list[Cost]) -> pd.DataFrame:
-    """A row for each."""
-    return pd.DataFrame([asdict(cost) for cost in several])
+def split(name: str) -> datasets.Split:
+    """What `preprocess` left: train, validation or test."""
+    return datasets.load(Path("data/processed") / f"{name}.npz")
 
 
 def write(name: str, table: pd.DataFrame, note: str = "", command: str = "", **facts: Any) -> None:

@@ -36,7 +36,8 @@ def main() -> None:
 
         stages = stage_costs(clone)
         training = sum(stages.pop(name) for name in [*stages] if name.endswith("training alone"))
-        rows = [{"part": "set-up, from pip's and uv's cache if they have it", "CPU s": setup}]
+        part = "set-up, from pip's and uv's cache if they have it"
+        rows = [{"part": part, "CPU s": setup.cpu_seconds}]
         rows += [{"part": f"stage {name}", "CPU s": value} for name, value in stages.items()]
         rows += [
             {
@@ -47,7 +48,6 @@ def main() -> None:
             {"part": "of it training alone", "CPU s": training},
             {"part": "all but training", "CPU s": whole.cpu_seconds - training},
         ]
-        rows[0]["CPU s"] = setup.cpu_seconds
         for module in IMPORTS:
             cost, _ = measuring.measure(["python3", "-c", f"import {module}"], **here)
             rows.append({"part": f"import {module}", "CPU s": cost.cpu_seconds})

@@ -7,14 +7,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from benchmarks import measuring
-from digits import datasets
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4)
 
 
 def main() -> None:
     measuring.parser("scaling", __doc__ or "").parse_args()
-    images = len(datasets.load(measuring.PROCESSED / "train.npz").labels)
+    images = len(measuring.split("train").labels)
     rows = []
     for share in tqdm(SHARES, unit="size"):
         command = ["python3", "-m", "benchmarks.contestants", "cnn", "--epochs=2"]

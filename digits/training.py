@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from digits import models
 from digits.augmentation import augment
 from digits.datasets import Split
 from digits.errors import UserError
@@ -29,6 +30,25 @@ def be_deterministic(seed: int, threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
+
+
+def train_members(
+    recipe: Recipe,
+    training: Split,
+    validation: Split,
+    classes: int,
+    seed: int,
+    threads: int,
+    on_epoch: Callable[[int, dict[str, float]], None],
+) -> list[keras.Model]:
+    """Build and train the networks of a recipe, of seeds one apart; see `train`."""
+    members = []
+    for member in range(seed, seed + recipe.members):
+        be_deterministic(member, threads)
+        network = models.build(recipe, training.images.shape[1:], classes)
+        train(network, training, validation, recipe, member, on_epoch)
+        members.append(network)
+    return members
 
 
 def train(

@@ -34,18 +34,22 @@ def main(params: Params, model: str) -> None:
             curves.append({"epoch": step, **measured})
             run.log_metrics(measured, step)
 
-        networks, begun = [], time.process_time()
-        for seed in range(params.train.seed, params.train.seed + recipe.members):
-            training.be_deterministic(seed, params.train.threads)
-            network = models.build(recipe, train.images.shape[1:], len(classes))
-            training.train(network, train, validation, recipe, seed, on_epoch)
-            networks.append(network)
+        begun = time.process_time()
+        networks = training.train_members(
+            recipe,
+            train,
+            validation,
+            len(classes),
+            params.train.seed,
+            params.train.threads,
+            on_epoch,
+        )
         run.log_metrics({"training_cpu_seconds": time.process_time() - begun})
         trained = models.averaged(networks, recipe.views)
 
         costs = {
             "parameters": trained.count_params(),
-            "multiply_adds": models.multiply_adds(network) * recipe.members * recipe.views,
+            "multiply_adds": models.multiply_adds(networks[0]) * recipe.members * recipe.views,
         }
         # What the model is made of travels with it; a restored run has its recipe from there.
         facts = {
