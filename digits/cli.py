@@ -6,6 +6,7 @@ A command's heavy imports are inside it: `digits --help` answers at once.
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -29,6 +30,49 @@ def at_root() -> None:
             os.chdir(folder)
             return
     raise UserError(f"{Path.cwd()}: no dvc.yaml here or in a folder above")
+
+
+@app.command()
+def promote(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="Such as cnn; may be left out where the commit has one alone."),
+    ] = None,
+    rev: Annotated[
+        str, typer.Argument(help="The commit: what git understands, or a DVC experiment's name.")
+    ] = "HEAD",
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="Register it as the challenger alone: no gate.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Make the champion before this one champion again.")
+    ] = False,
+) -> None:
+    """Make a commit's model the champion of MLflow's registry, if it deserves it.
+
+    The model is registered under the name of its data set and gets the alias `champion`:
+    `models:/mnist@champion` loads it. The champion before it becomes `previous`.
+
+    But first it has to pass the gate, the section `promote` of params.yaml: accuracy, not
+    worse than the present champion on the same images, calibration, robustness, ONNX
+    parity, valid data, and a lineage that leads back to the commit's code, parameters and
+    data. If a rule is broken it says which, by how much, and changes nothing.
+    """
+    from digits import params, promotion, revisions
+
+    if rollback:
+        if model or challenger:
+            raise UserError(
+                "--rollback takes nothing beside it: it knows the version to go back to"
+            )
+        typer.echo(promotion.roll_back(params.load().data.name))
+        return
+    candidate = promotion.find(model, revisions.find(rev))
+    if challenger:
+        typer.echo(promotion.challenge(candidate))
+        return
+    for line in promotion.promote(candidate, params.load().promote):
+        typer.echo(line)
 
 
 def main() -> None:

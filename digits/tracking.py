@@ -122,7 +122,7 @@ def stage_run(
     Raises:
         UserError: the store cannot be reached or belongs to another place.
     """
-    experiment_id = _connect(experiment)
+    experiment_id = connect(experiment)
     started = time.monotonic()
     tags = _provenance() | dict(tags or {})
     active = mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags)
@@ -145,7 +145,7 @@ def stage_run(
 
 def find_model_run(model: Path) -> Run | None:
     """The newest run that trained this model file, or None if the store knows none."""
-    experiment_id = _connect(MODELS)
+    experiment_id = connect(MODELS)
     runs = mlflow.MlflowClient().search_runs(
         [experiment_id],
         f"tags.`{MODEL_MD5}` = '{files.md5(model)}'",
@@ -229,7 +229,7 @@ def _store() -> tuple[str, Path | None]:
     return f"sqlite:///{database}", database
 
 
-def _connect(experiment_name: str) -> str:
+def connect(experiment_name: str) -> str:
     """Open the store, create it and the experiment where they are missing.
 
     Returns:
