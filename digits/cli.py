@@ -58,13 +58,11 @@ def promote(
     parity, valid data, and a lineage that leads back to the commit's code, parameters and
     data. If a rule is broken it says which, by how much, and changes nothing.
     """
+    if rollback and (model or challenger):
+        raise UserError("--rollback takes nothing beside it: it knows the version to go back to")
     from digits import params, promotion, revisions
 
     if rollback:
-        if model or challenger:
-            raise UserError(
-                "--rollback takes nothing beside it: it knows the version to go back to"
-            )
         typer.echo(promotion.roll_back(params.load().data.name))
         return
     candidate = promotion.find(model, revisions.find(rev))

@@ -21,6 +21,7 @@ from mlflow.entities import LoggedModelOutput
 from digits import files, lock, params, promotion, revisions, tables, tracking
 from digits.errors import UserError
 
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value")  # of DVC about its own
 ROOT = Path(__file__).parents[2]
 RULES = params.load(ROOT / "params.yaml").promote
 IMAGES = 5000
@@ -227,7 +228,7 @@ class TestPromote:
     def test_the_next_takes_its_place(self, better: Project) -> None:
         *told, last = promote("cnn")
         assert (
-            "max_accuracy_loss: up to 0.000149 against mnist version 1 (5 images fixed" in told[1]
+            "max_accuracy_loss: up to -0.000232 against mnist version 1 (5 images fixed" in told[1]
         )
         assert last.endswith("is the champion: mnist version 2")
         assert aliases() == {"champion": 2, "challenger": 2, "previous": 1}
@@ -248,7 +249,8 @@ class TestPromote:
 
     def test_an_older_commit_is_promoted_by_its_own_files(self, better: Project) -> None:
         promote("cnn")
-        assert promote("cnn", "HEAD~1")[-1].endswith("is the champion: mnist version 1")
+        *_, last = promote("cnn", "HEAD~1", max_accuracy_loss=0.003)
+        assert last.endswith("is the champion: mnist version 1")
         assert aliases() == {"champion": 1, "challenger": 1, "previous": 2}
 
     def test_a_model_is_named_where_there_are_several(self, project: Project) -> None:
@@ -291,19 +293,10 @@ class TestPromote:
 class TestGate:
     """A refusal for each rule: it says which, with the numbers, and changes nothing."""
 
-    @pytest.fixture(params=["no champion", "a champion"])
-    def standing(self, project: Project, request: pytest.FixtureRequest) -> Project:
-        if request.param == "a champion":
-            project.model("cnn", wrong=range(3))
-            project.commit()
-            log_run("cnn")
-            promote("cnn")
-        return project
-
     @pytest.mark.parametrize(
         ("wrong", "changes", "line"),
         [
-            (range(40), {}, "min_accuracy_low: 0.98912, must be at least 0.993"),
+            (range(40), {}, "min_accuracy_low: 0.989125, must be at least 0.993"),
             (range(3), {"ece": 0.0041}, "max_ece: 0.0041, must be at most 0.004"),
             (
                 range(3),
@@ -318,15 +311,13 @@ class TestGate:
         ],
     )
     def test_of_a_number(
-        self, standing: Project, wrong: range, changes: dict[str, float], line: str
+        self, project: Project, wrong: range, changes: dict[str, float], line: str
     ) -> None:
-        standing.model("cnn", wrong, **changes)
-        commit = standing.commit()
+        project.model("cnn", wrong, **changes)
+        commit = project.commit()
         log_run("cnn")
-        first, *broken = refusal().splitlines()
-        assert first == f"cnn of {commit[:7]} is refused, mnist's champion stays as it was:"
-        assert line in broken
-        assert len(broken) <= 2  # many errors are also a loss against the champion
+        first = f"cnn of {commit[:7]} is refused, mnist's champion stays as it was:"
+        assert refusal() == f"{first}\n{line}"
 
     def test_of_a_loss_against_the_champion(self, project: Project) -> None:
         promote("cnn")
@@ -335,7 +326,7 @@ class TestGate:
         log_run("cnn")
         _, *broken = refusal().splitlines()
         assert broken == [
-            "max_accuracy_loss: up to 0.002319 against mnist version 1 "
+            "max_accuracy_loss: up to 0.002085 against mnist version 1 "
             "(3 images fixed, 6 broken), must be at most 0.002"
         ]
         assert promote("cnn", max_accuracy_loss=0.003)[-1].endswith("mnist version 2")
@@ -411,7 +402,7 @@ class TestLineage:
 
     def test_of_a_new_dependency(self, project: Project) -> None:
         text = Path("dvc.yaml").read_text()
-        Path("dvc.yaml").write_text(text.replace("[data/raw, source/v", "[dvc.yaml, source/v"))
+        Path("dvc.yaml").write_text(text.replace("[data/raw, source/v", "[.gitignore, source/v"))
         project.save()
         assert self.fault() == "out of date at the commit: validate"
 
