@@ -130,7 +130,7 @@ def test_errors_by_class_leaves_out_a_class_without_images() -> None:
 
 class TestLowestDifference:
     def test_is_the_published_one(self) -> None:
-        """M. Fagerland, S. Lydersen, P. Laake: Statistical analysis of contingency tables, ch. 8."""
+        """Fagerland, Lydersen, Laake: Statistical analysis of contingency tables, 2017, ch. 8."""
         low = comparison.lowest_difference(1, 7, 21, 0.95)
         high = -comparison.lowest_difference(7, 1, 21, 0.95)
         assert (round(low, 3), round(high, 3)) == (-0.517, -0.026)
