@@ -322,6 +322,7 @@ def _find_version(name: str, alias: str) -> ModelVersion | None:
 def _register(candidate: Candidate, run: Run, tags: Mapping[str, str]) -> tuple[ModelVersion, bool]:
     """The version of the model, and whether it is new: the same content has one only."""
     client, name = mlflow.MlflowClient(), candidate.registered_name
+    description = _description(candidate)
     tags = {
         "git.commit": str(candidate.revision.commit),
         "model": candidate.model,
@@ -334,7 +335,6 @@ def _register(candidate: Candidate, run: Run, tags: Mapping[str, str]) -> tuple[
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    description = _description(candidate)
     for version in client.search_model_versions(f"name = '{name}'"):
         if version.tags.get(tracking.MODEL_MD5) == candidate.md5:
             for key, value in tags.items():
