@@ -1,17 +1,17 @@
-"""HTML pages that are one file each: no script, no network, the pictures inside."""
+"""Pages from templates. HTML ones are one file each: no script, no network, pictures inside."""
 
 import base64
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template of digits/templates; values are escaped."""
+    """Fill a template of digits/templates; in HTML, values are escaped."""
     environment = Environment(
         loader=PackageLoader("digits"),
-        autoescape=True,
+        autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -139,6 +139,19 @@ class Compare(Section):
     seed: Seed = Field(description="of the bootstrap")
 
 
+class Promote(Section):
+    confidence_level: ConfidenceLevel = Field(
+        description="of the intervals of the accuracy and of its loss"
+    )
+    min_accuracy_low: Fraction = Field(description="lower end of the test accuracy's interval")
+    max_accuracy_loss: float = Field(
+        gt=0, lt=1, description="upper end of the interval of what is lost against the champion"
+    )
+    max_ece: float = Field(gt=0, le=1, description="calibration error on the test images")
+    min_corrupted_accuracy: Fraction = Field(description="mean over the corruptions")
+    max_onnx_difference: float = Field(gt=0, description="of a probability, ONNX to Keras")
+
+
 class Params(Section):
     models: list[Literal["mlp", "cnn", "resnet"]] = Field(
         min_length=1, description="trained, evaluated, compared with the first"
@@ -149,6 +162,7 @@ class Params(Section):
     train: Train
     evaluate: Evaluate
     compare: Compare
+    promote: Promote
 
     @model_validator(mode="after")
     def each_model_once(self) -> Self:

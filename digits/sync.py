@@ -30,14 +30,14 @@ def sync(revision: Revision, known: set[str]) -> Iterator[str]:
     Raises:
         UserError: a stage's outputs are neither in the workspace nor in DVC's cache or remote.
     """
-    stages = lock.read(revision.text(lock.FILE)).values()
+    stages = lock.read(revision.text(lock.FILE))
     # What writes nothing has no run; of a model that is known the code has changed at most.
-    missing = [stage for stage in stages if stage.outs and known.isdisjoint(_keys(stage))]
+    missing = [stage for stage in stages.values() if stage.outs and known.isdisjoint(_keys(stage))]
     missing.sort(key=lambda stage: not stage.name.startswith("train@"))  # evaluate adds to these
     for stage in missing:
         tags = {tracking.RESTORED: "true", "dvc.stage": stage.name, tracking.CONTENT: stage.content}
         with _outputs(revision, stage) as root:
-            _register(stage, root, tags | _origin(revision))
+            _register(stage, stages, root, tags | _origin(revision))
         known |= _keys(stage)
         yield stage.name
 
@@ -85,7 +85,9 @@ def _outputs(revision: Revision, stage: lock.Stage) -> Iterator[Path]:
         yield root
 
 
-def _register(stage: lock.Stage, root: Path, tags: Mapping[str, str]) -> None:
+def _register(
+    stage: lock.Stage, stages: Mapping[str, lock.Stage], root: Path, tags: Mapping[str, str]
+) -> None:
     kind, _, model = stage.name.partition("@")
     if kind == "train":
         from digits import inference
@@ -105,10 +107,20 @@ def _register(stage: lock.Stage, root: Path, tags: Mapping[str, str]) -> None:
         if (metrics := reports / "metrics.json").exists():
             run.log_metrics(lock.flatten(json.loads(metrics.read_text()), "_"))
         if kind == "evaluate":
-            found = tracking.find_model_run(stage.deps[f"models/{model}"])
-            if found is None:
-                raise UserError(f"{model}: its training has no run and left no model to make one")
-            found.log_past_inputs(data)
-            tracking.log_evaluation(found, params, reports, root / "reports/pictures" / model)
-        elif reports.exists():
-            run.log_files(reports)
+            trained = _find_training(stages[f"train@{model}"])
+            trained.log_past_inputs(data)
+            tracking.log_evaluation(trained, params, reports, root / "reports/pictures" / model)
+            return
+        written = [root / path for path in stage.outs if path.startswith("reports/")]
+        run.log_files(*written)
+        if kind == "card":
+            for each in stages.values():
+                if each.name.startswith("train@"):
+                    _find_training(each).log_files(*written)
+
+
+def _find_training(stage: lock.Stage) -> tracking.Run:
+    found = tracking.find_model_run(stage.outs[f"models/{stage.name.partition('@')[2]}"])
+    if found is None:
+        raise UserError(f"MLflow knows no run of {stage.name}: it was removed in this moment")
+    return found

@@ -18,6 +18,7 @@ DATA_SET = params.load(ROOT / "params.yaml").data.name
 # Those that params.yaml does not switch on; their parameters wait.
 UNUSED_MODELS = set(params.Train.model_fields) - {"seed", "threads"}
 UNUSED_MODELS -= set(params.load(ROOT / "params.yaml").models)
+COMMANDS = {"promote": "digits/promotion.py"}  # sections that no stage obeys, and who does
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def parameters_are_the_used_ones(stages: Stages) -> Iterator[str]:
 def each_single_parameter_has_a_reader(stages: Stages) -> Iterator[str]:
     """Of a section that is declared whole, each key is an attribute that some module reads."""
     declared = {key for name, stage in stages.items() if name != "params" for key in stage.params}
-    declared |= {f"train.{model}" for model in UNUSED_MODELS}
+    declared |= {f"train.{model}" for model in UNUSED_MODELS} | COMMANDS.keys()
     for key, *_ in params.table():
         if not any(f"{key}.".startswith(f"{section}.") for section in declared):
             yield f"no stage has {key} in its params"
@@ -259,18 +260,19 @@ def test_a_mistake_is_found(stages: Stages, stage: str, change: str, mistake: st
     assert f"{stage} {mistake}" in [line for check in CHECKS for line in check(broken)]
 
 
+def test_a_commands_parameters_are_read() -> None:
+    for section, module in COMMANDS.items():
+        keys = {key.removeprefix(f"{section}.") for key, *_ in params.table(section)}
+        assert keys
+        assert keys <= read_attributes((ROOT / module).read_text())
+
+
 def test_a_parameter_of_no_stage_is_found(stages: Stages) -> None:
     broken = stages | {"evaluate@cnn": replace(stages["evaluate@cnn"], params=frozenset())}
     broken |= {"evaluate@mlp": replace(stages["evaluate@mlp"], params=frozenset())}
     assert set(each_single_parameter_has_a_reader(broken)) == {
         f"no stage has evaluate.{key} in its params"
-        for key in (
-            "calibration_bins",
-            "confidence_level",
-            "corrupted_images",
-            "seed",
-            "threads",
-        )
+        for key in ("calibration_bins", "seed", "threads")  # `card` has the other two
     }
 
 

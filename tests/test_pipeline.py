@@ -34,7 +34,8 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 TRAIN_IMAGES = 1400
 MODELS, PIPELINE = "digits-models", "digits-pipeline"
-STAGES = "params download validate preprocess train@mlp train@cnn evaluate@mlp evaluate@cnn compare"
+STAGES = "params download validate preprocess train@mlp train@cnn evaluate@mlp evaluate@cnn "
+STAGES += "compare card"
 LIMIT = 600  # seconds: a machine that does other work as well is many times slower
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -230,7 +231,7 @@ class TestFirstRun:
         assert [run.info.run_name for run in found[MODELS]] == ["mlp", "cnn"]
         others = [run.info.run_name for run in found[PIPELINE]]
         measured = ["evaluate-mlp", "evaluate-cnn"]
-        assert others == ["download", "validate", "preprocess", *measured, "compare"]
+        assert others == ["download", "validate", "preprocess", *measured, "compare", "card"]
         assert found.keys() == {MODELS, PIPELINE, "Default"}
         assert found["Default"] == []
         assert {run.info.status for run in found[MODELS] + found[PIPELINE]} == {"FINISHED"}
@@ -532,7 +533,10 @@ class TestExperiments:
             (run.data.tags["dvc.experiment"], run.data.params["learning_rate"])
             for run in found[MODELS]
         } == expected
-        for experiment, names in ((MODELS, ["mlp"]), (PIPELINE, ["compare", "evaluate-mlp"])):
+        for experiment, names in (
+            (MODELS, ["mlp"]),
+            (PIPELINE, ["card", "compare", "evaluate-mlp"]),
+        ):
             started = sorted(run.info.run_name for run in found[experiment])
             assert started == sorted(names * len(RATES))
             assert {run.info.status for run in found[experiment]} == {"FINISHED"}
@@ -563,4 +567,4 @@ class TestExperiments:
         done = run(queued, "dvc", "repro")
         for stage in ("train@mlp", "evaluate@mlp"):
             assert f"Stage '{stage}' is cached - skipping run, checking out outputs" in done.stdout
-        assert ran(done) == ["params", "compare"]
+        assert ran(done) == ["params", "compare", "card"]

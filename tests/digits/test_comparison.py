@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from digits import comparison
 from digits.errors import UserError
@@ -125,3 +126,34 @@ def test_errors_by_class_leaves_out_a_class_without_images() -> None:
         "mlp": [0, 1, 2],
         "cnn": [1, 0, 1],
     }
+
+
+class TestLowestDifference:
+    def test_is_the_published_one(self) -> None:
+        """Fagerland, Lydersen, Laake: Statistical analysis of contingency tables, 2017, ch. 8."""
+        low = comparison.lowest_difference(1, 7, 21, 0.95)
+        high = -comparison.lowest_difference(7, 1, 21, 0.95)
+        assert (round(low, 3), round(high, 3)) == (-0.517, -0.026)
+
+    @given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 10_000))
+    def test_excludes_zero_where_mcnemars_score_does(
+        self, fixed: int, broken: int, rest: int
+    ) -> None:
+        images = fixed + broken + rest
+        assume(images > 0)
+        low = comparison.lowest_difference(fixed, broken, images, 0.95)
+        assert -1 <= low <= (fixed - broken) / images
+        score = (fixed - broken) / np.sqrt(fixed + broken) if fixed + broken else 0.0
+        assume(abs(score - norm.ppf(0.975)) > 1e-6)
+        assert (low > 0) == (score > norm.ppf(0.975))
+
+    def test_more_images_and_less_confidence_bring_it_nearer(self) -> None:
+        lows = [comparison.lowest_difference(0, 0, n, 0.95) for n in (100, 1000, 10_000)]
+        assert lows == sorted(lows)
+        assert lows[-1] < comparison.lowest_difference(0, 0, 10_000, 0.5) < 0
+
+    def test_covers_the_truth_as_often_as_it_says(self) -> None:
+        images, shares = 1000, [0.004, 0.010, 0.986]
+        draws = np.random.default_rng(0).multinomial(images, shares, size=2000)
+        lows = [comparison.lowest_difference(f, b, images, 0.95) for f, b, _ in draws.tolist()]
+        assert np.mean(np.array(lows) <= -0.006) == pytest.approx(0.975, abs=0.01)
