@@ -5,18 +5,14 @@ MLflow stores absolute paths, so that a copy begins without a store.
 """
 
 import csv
-import hashlib
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
-import time
 import venv
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,41 +23,27 @@ import pytest
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
-from digits import idx
-from digits.datasets import FILES, Split
-
-ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
-TRAIN_IMAGES = 1400
-MODELS, PIPELINE = "digits-models", "digits-pipeline"
-STAGES = "params download validate preprocess train@mlp train@cnn evaluate@mlp evaluate@cnn compare"
-LIMIT = 600  # seconds: a machine that does other work as well is many times slower
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@contextmanager
-def edited(path: Path) -> Iterator[Any]:
-    """The values of a YAML file, to be changed in place."""
-    yaml = YAML()
-    values = yaml.load(path)
-    yield values
-    yaml.dump(values, path)
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+from digits.datasets import Split
+from tests.small_project import (
+    BIN,
+    LIMIT,
+    MODELS,
+    PIPELINE,
+    STAGES,
+    TRAIN_IMAGES,
+    Command,
+    digest,
+    edited,
+    ran,
+    runs_of,
+    wait_for,
+)
 
 
 def outputs(folder: Path) -> dict[str, str]:
     """What the pipeline wrote, by path: the hash of each file."""
     files = [p for top in ("data", "models", "reports") for p in (folder / top).rglob("*")]
     return {str(path.relative_to(folder)): digest(path) for path in files if path.is_file()}
-
-
-def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The stages that DVC ran, neither skipped nor taken from its cache."""
-    return re.findall(r"^Running stage '(.+)':", done.stdout, re.MULTILINE)
 
 
 def store(folder: Path) -> mlflow.MlflowClient:
@@ -71,13 +53,7 @@ def store(folder: Path) -> mlflow.MlflowClient:
 
 
 def runs(folder: Path) -> dict[str, list[Run]]:
-    """Every run of the store, oldest first, by the name of its experiment."""
-    client = store(folder)
-    order = ["attributes.start_time ASC"]
-    return {
-        experiment.name: list(client.search_runs([experiment.experiment_id], order_by=order))
-        for experiment in client.search_experiments()
-    }
+    return runs_of(store(folder))
 
 
 def count(folder: Path) -> dict[str, int]:
@@ -94,90 +70,10 @@ def curves(folder: Path, model_run: Run) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def wait_for(condition: Callable[[], Any], interval: float = 0.1) -> None:
-    end = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < end, "it did not happen within the limit"
-        time.sleep(interval)
-
-
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of an activated .venv, without any setting of the user or the test run."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "config").write_text("[core]\n    check_update = false\n")  # it would ask the network
-    prefixes = ("DVC_", "GIT_", "MLFLOW_", "PYTHON", "XDG_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(prefixes)} | {
-        "HOME": str(home),
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "DVC_GLOBAL_CONFIG_DIR": str(home),
-        "DVC_SITE_CACHE_DIR": str(home / "site"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-    }
-
-
-@pytest.fixture(scope="module")
-def run(environment: dict[str, str]) -> Command:
-    """Run a command in a folder; it must end as expected, by default well."""
-
-    def run(
-        folder: Path, *command: str | Path, code: int = 0, env: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment | dict(env or {}),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def repo(tmp_path_factory: pytest.TempPathFactory, handwriting: Split, run: Command) -> Path:
-    """The project in a repository of its own, on a small data set, run once and committed."""
-    folder, mirror = tmp_path_factory.mktemp("repo"), tmp_path_factory.mktemp("mirror")
-    produced = ("dvc.lock", "reports/", "docs/", "tests/")
-    for path in run(ROOT, "git", "ls-files").stdout.splitlines():
-        if not path.startswith(produced) and (ROOT / path).exists():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / path, folder / path)
-    (folder / ".venv").mkdir()
-    shutil.copy(Path(sys.prefix) / "plots.html", folder / ".venv")  # .dvc/config names it
-    run(folder, "git", "init", "--initial-branch", "main")
-    run(folder, "git", "config", "user.name", "A Tester")
-    run(folder, "git", "config", "user.email", "tester@example.com")
-    run(folder, "git", "add", ".")
-    run(folder, "git", "commit", "--message", "The project")
-
-    images, labels, n = handwriting.images, handwriting.labels, TRAIN_IMAGES
-    arrays = (images[:n], labels[:n], images[n:], labels[n:])
-    for name, array in zip(FILES, arrays, strict=True):
-        idx.write(mirror / name, array)
-    with edited(folder / "datasets.yaml") as catalogue:
-        catalogue["handwriting"] = catalogue["mnist"] | {
-            "rows": {"train": n, "test": len(labels) - n},
-            "mean_ink": [0.16, 0.18],
-            "mirrors": [f"dir:{mirror}"],
-            "sha256": {name: digest(mirror / name) for name in FILES},
-        }
-    with edited(folder / "params.yaml") as params:
-        params["data"]["name"] = "handwriting"
-        params["validate"]["projected_images"] = 100
-        params["preprocess"]["validation_size"] = 200
-        params["train"]["mlp"] |= {"hidden_units": [16], "epochs": 2}
-        params["train"]["cnn"] |= {"filters": [4, 8], "epochs": 2}
-        params["train"]["cnn"] |= {"kernel_sizes": [3, 3], "strides": [2, 1], "pool_sizes": [1, 2]}
-        params["train"]["cnn"] |= {"padding": ["same", "same"]}
-        params["evaluate"]["corrupted_images"] = 50
-        params["compare"]["resamples"] = 100
-    run(folder, "git", "commit", "--all", "--message", "A small data set")
-
+def repo(new_project: Callable[[], Path], run: Command) -> Path:
+    """The project on the small data set, run once and committed."""
+    folder = new_project()
     done = run(folder, "dvc", "repro")
     assert ran(done) == STAGES.split()
     run(folder, "git", "add", ".")
@@ -482,7 +378,7 @@ def markdown(*arguments):
 
 
 @pytest.fixture(scope="module")
-def queued(copy: Callable[[], Path], run: Command) -> Iterator[Path]:
+def queued(copy: Callable[[], Path], run: Command, run_queue: Callable[..., None]) -> Path:
     """Three experiments, two at a time, on a deleted store, with code the workspace has not."""
     folder = copy()
     with (folder / "digits/comparison_table.py").open("a") as file:
@@ -491,17 +387,8 @@ def queued(copy: Callable[[], Path], run: Command) -> Iterator[Path]:
         setting = f"train.mlp.learning_rate={rate}"
         run(folder, "dvc", "exp", "run", "--queue", "-n", f"rate-{rate}", "-S", setting)
     run(folder, "git", "checkout", ".")
-    # A worker may outlive its work, with the pipe to read from still open: hence no pipe.
-    run(folder, "sh", "-c", "dvc queue start --jobs 2 > /dev/null 2>&1")
-
-    def is_over() -> bool:
-        return not re.search("Queued|Running", run(folder, "dvc", "queue", "status").stdout)
-
-    try:
-        wait_for(is_over, interval=3)
-        yield folder
-    finally:
-        run(folder, "dvc", "queue", "stop", "--kill")
+    run_queue(folder, jobs=2)
+    return folder
 
 
 class TestExperiments:
