@@ -47,10 +47,12 @@ lint: setup  ## ruff, its formatter and mypy
 	mypy
 
 verify: setup  ## is the committed dvc.lock that of the code and the parameters?
-	@plan=$$(dvc repro --allow-missing --dry) || exit 1; \
-	if echo "$$plan" | grep '^Running stage'; then \
+	@if plan=$$(dvc repro --allow-missing --dry 2>&1) \
+		&& ! echo "$$plan" | grep --quiet '^Running stage'; then echo 'dvc.lock is up to date'; \
+	else \
+		echo "$$plan" | grep --invert-match "didn't change" >&2; \
 		echo 'dvc.lock is out of date: run `make repro` and commit what it changed' >&2; exit 1; \
-	else echo 'dvc.lock is up to date'; fi
+	fi
 
 BASE ?= main
 review: setup  ## what the workspace changes against BASE (main), as Markdown: review.md

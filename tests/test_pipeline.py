@@ -12,15 +12,18 @@ import shutil
 import signal
 import subprocess
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import mlflow
 import numpy as np
 import psutil
 import pytest
 from mlflow.entities import Run
+from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
 
 from digits.datasets import Split
@@ -38,6 +41,9 @@ from tests.small_project import (
     runs_of,
     wait_for,
 )
+
+# As CI calls it, but with the environment that runs the tests.
+MAKE = ("make", "--old-file=.venv/installed")
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -235,9 +241,18 @@ class TestClone:
     def test_the_lock_is_known_to_be_current_without_the_data(
         self, clone: Path, run: Command
     ) -> None:
-        done = run(clone, "dvc", "repro", "--allow-missing", "--dry")
-        assert "Data and pipelines are up to date." in done.stdout
-        assert ran(done) == []
+        assert run(clone, *MAKE, "verify").stdout == "dvc.lock is up to date\n"
+        with edited(clone / "params.yaml") as params:
+            params["train"]["mlp"]["epochs"] = 3
+        done = run(clone, *MAKE, "verify", code=2)
+        run(clone, "git", "checkout", "params.yaml")
+        assert "train@mlp" in done.stderr
+        assert "dvc.lock is out of date: run `make repro`" in done.stderr
+
+    def test_the_review_needs_no_more_than_the_clone(self, clone: Path, run: Command) -> None:
+        run(clone, *MAKE, "review", "BASE=origin/main")
+        assert (clone / "review.md").read_text().startswith("<!-- digits diff -->\n")
+        assert run(clone, "git", "status", "--porcelain").stdout == ""
 
     def test_without_the_environment_a_line_says_what_to_do(
         self, clone: Path, run: Command, environment: dict[str, str], tmp_path: Path
@@ -261,7 +276,7 @@ class TestClone:
     def test_forced_in_another_folder_every_byte_is_the_same(
         self, clone: Path, repo: Path, run: Command
     ) -> None:
-        assert ran(run(clone, "dvc", "repro", "--force")) == STAGES.split()
+        assert ran(run(clone, *MAKE, "nightly")) == STAGES.split()
         assert run(clone, "git", "status", "--porcelain").stdout == ""
         assert outputs(clone) == outputs(repo)
 
@@ -367,6 +382,72 @@ class TestStore:
         assert files == ["model.keras", "model.onnx"]
         assert [found.info.status for found in runs(folder)[MODELS]] == ["KILLED", "FINISHED"]
         assert list(folder.rglob("*.partial")) == []
+
+
+@contextmanager
+def remote_folder(path: Path) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    yield str(path), {}, {}
+
+
+@contextmanager
+def remote_s3(path: Path) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    """An S3 server on a free port of loopback, with an empty bucket."""
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        with urlopen(Request(f"{endpoint}/{path.name}", method="PUT")):  # noqa: S310
+            pass
+        keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+        yield f"s3://{path.name}/digits", {"endpointurl": endpoint}, keys
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module", params=[remote_folder, remote_s3])
+def pulled(
+    request: pytest.FixtureRequest,
+    copy: Callable[[], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    run: Command,
+) -> Iterator[Path]:
+    """A clone that has pulled what another checkout has pushed to a remote."""
+    here, there = copy(), tmp_path_factory.mktemp("there")
+    with request.param(tmp_path_factory.mktemp("remote")) as (url, settings, env):
+        run(here, "dvc", "remote", "add", "--default", "team", url)
+        for name, value in settings.items():
+            run(here, "dvc", "remote", "modify", "team", name, value)
+        run(here, "git", "commit", "--all", "--message", "A remote")
+        run(here, "dvc", "push", "--run-cache", env=env)
+        run(there, "git", "clone", here, ".")
+        shutil.copytree(here / ".venv", there / ".venv")
+        run(there, "dvc", "pull", "--run-cache", env=env)
+        yield there
+
+
+class TestRemote:
+    def test_nothing_is_left_to_do_after_a_pull(
+        self, repo: Path, pulled: Path, run: Command
+    ) -> None:
+        assert outputs(pulled) == outputs(repo)
+        done = run(pulled, "dvc", "repro")
+        assert ran(done) == []
+        assert "Data and pipelines are up to date." in done.stdout
+        assert run(pulled, "git", "status", "--porcelain").stdout == ""
+
+    def test_the_run_cache_has_come_along(self, pulled: Path, run: Command) -> None:
+        """What was trained there before need not be trained here."""
+        (pulled / "dvc.lock").unlink()
+        done = run(pulled, "dvc", "repro", "train")
+        assert not {"train@mlp", "train@cnn"} & set(ran(done))
+        run(pulled, "git", "checkout", "dvc.lock")
+
+    def test_mlflow_learns_of_what_was_pulled(self, repo: Path, pulled: Path, run: Command) -> None:
+        assert run(pulled, "digits", "sync").stdout.endswith("\n8 registered\n")
+        assert count(pulled) == count(repo)
+        assert {model.data.tags["restored"] for model in runs(pulled)[MODELS]} == {"true"}
+        assert run(pulled, "digits", "sync").stdout == "nothing to register\n"
 
 
 RATES = ("0.01", "0.02", "0.03")

@@ -170,6 +170,12 @@ class TestPipeline:
         assert runs["Default"] == []
         assert [path for name in ("mlflow.db", "mlruns") for path in project.rglob(name)] == []
 
+    def test_nothing_is_left_to_register(self, server: str, project: Path, run: Command) -> None:
+        done = run(
+            project, "digits", "sync", "--all-experiments", env={"MLFLOW_TRACKING_URI": server}
+        )
+        assert done.stdout == "nothing to register\n"
+
     def test_the_models_load_through_the_server(
         self,
         server: str,
