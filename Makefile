@@ -6,10 +6,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro fast record seeds benchmarks test lint verify format ui lock docs
+.PHONY: help setup repro fast record seeds benchmarks test test-server lint verify review comment \
+	nightly format ui lock docs
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 repro: setup  ## set up, then run the whole pipeline
 	dvc repro
@@ -34,16 +35,38 @@ benchmarks: setup  ## measure again what the README quotes: hours, on an idle ma
 test: setup  ## set up, then run the test suite, a file at a time on each core
 	pytest --numprocesses=logical --dist=loadfile
 
+test-server: setup  ## the pipeline against MLflow's server on PostgreSQL; root installs Debian's
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
+		|| { apt-get --quiet update && apt-get --quiet --yes install postgresql; } \
+		|| { echo 'make: PostgreSQL is missing: install its server, on Debian and Ubuntu `postgresql`' >&2; exit 1; }
+	pytest -m server tests/test_server.py
+
 lint: setup  ## ruff, its formatter and mypy
 	ruff check
 	ruff format --check
 	mypy
 
 verify: setup  ## is the committed dvc.lock that of the code and the parameters?
-	@plan=$$(dvc repro --allow-missing --dry) || exit 1; \
-	if echo "$$plan" | grep '^Running stage'; then \
+	@if plan=$$(dvc repro --allow-missing --dry 2>&1) \
+		&& ! echo "$$plan" | grep --quiet '^Running stage'; then echo 'dvc.lock is up to date'; \
+	else \
+		echo "$$plan" | grep --invert-match "didn't change" >&2; \
 		echo 'dvc.lock is out of date: run `make repro` and commit what it changed' >&2; exit 1; \
-	else echo 'dvc.lock is up to date'; fi
+	fi
+
+BASE ?= main
+review: setup  ## what the workspace changes against BASE (main), as Markdown: review.md
+	digits diff $(BASE) --md review.md
+
+comment:  ## for CI: show review.md in the job's summary and as a comment of the pull request
+	$(PYTHON) .ci/comment.py
+
+nightly: setup  ## for CI: the whole pipeline by force; are the results those committed?
+	dvc repro --force
+	@changes=$$(git status --porcelain); test -z "$$changes" || { \
+		echo "$$changes"; digits diff HEAD; \
+		echo 'make: these are not the results committed; on another type of CPU models differ' >&2; \
+		exit 1; }
 
 format: setup  ## format the code, sort the imports
 	ruff check --fix

@@ -39,6 +39,7 @@ from mlflow.entities import (
     RunStatus,
     RunTag,
 )
+from mlflow.exceptions import MlflowException
 
 from digits import files, lock, quiet
 from digits.errors import UserError
@@ -309,10 +310,7 @@ def connect(experiment_name: str) -> str:
             if database and not database.exists():
                 _create(database)
             client = mlflow.MlflowClient()
-            experiment = client.get_experiment_by_name(experiment_name)
-            if experiment is None:
-                experiment_id = client.create_experiment(experiment_name, artifacts)
-                experiment = client.get_experiment(experiment_id)
+            experiment = _experiment(client, experiment_name, artifacts)
         except Exception as error:  # MLflow's, its database's or the network's
             advice = "rename it to begin a new one" if database else "start or correct the server"
             raise UserError(
@@ -322,6 +320,18 @@ def connect(experiment_name: str) -> str:
         _refuse_unusable(experiment, database)
         _end_abandoned_runs(client, experiment.experiment_id)
     return experiment.experiment_id
+
+
+def _experiment(client: mlflow.MlflowClient, name: str, artifacts: str | None) -> Experiment:
+    """Find an experiment or create it, as another machine may at the same moment."""
+    if experiment := client.get_experiment_by_name(name):
+        return experiment
+    try:
+        return client.get_experiment(client.create_experiment(name, artifacts))
+    except MlflowException:
+        if experiment := client.get_experiment_by_name(name):
+            return experiment
+        raise
 
 
 def _create(database: Path) -> None:

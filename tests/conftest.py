@@ -1,6 +1,7 @@
 """What every test may use: the repository, commands run as a user would, real digits."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -13,14 +14,12 @@ from scipy import ndimage
 from sklearn.datasets import load_digits
 
 from digits.datasets import Split
-
-ROOT = Path(__file__).parents[1]
+from tests import small_project
+from tests.small_project import BIN, LIMIT, ROOT, Command
 
 # A shared machine stalls now and then; the same examples in every run are worth more than new ones.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +62,73 @@ def handwriting() -> Split:
     enlarged = ndimage.zoom(bunch.images, (1, 2.5, 2.5), order=1) * 255 / 16
     images = np.pad(np.clip(enlarged.round(), 0, 255).astype(np.uint8), ((0, 0), (4, 4), (4, 4)))
     return Split(images, bunch.target.astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of an activated .venv, without any setting of the user or the test run."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "config").write_text("[core]\n    check_update = false\n")  # it would ask the network
+    prefixes = ("AWS_", "DVC_", "GIT_", "MLFLOW_", "PYTHON", "XDG_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(prefixes)} | {
+        "HOME": str(home),
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "DVC_GLOBAL_CONFIG_DIR": str(home),
+        "DVC_SITE_CACHE_DIR": str(home / "site"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def run(environment: dict[str, str]) -> Command:
+    """Run a command in a folder; it must end as expected, by default well."""
+
+    def run(
+        folder: Path, *command: str | Path, code: int = 0, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment | dict(env or {}),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def new_project(
+    tmp_path_factory: pytest.TempPathFactory, handwriting: Split, run: Command
+) -> Callable[[], Path]:
+    """Make a repository of the project on a small data set, which was not run yet."""
+
+    def new_project() -> Path:
+        folder, mirror = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("mirror")
+        small_project.build(folder, mirror, handwriting, run)
+        return folder
+
+    return new_project
+
+
+@pytest.fixture(scope="session")
+def run_queue(run: Command) -> Callable[..., None]:
+    """Run DVC's queued experiments, some at a time, to their end."""
+
+    def run_queue(folder: Path, jobs: int, env: Mapping[str, str] | None = None) -> None:
+        # A worker may outlive its work, with the pipe to read from still open: hence no pipe.
+        run(folder, "sh", "-c", f"dvc queue start --jobs {jobs} > /dev/null 2>&1", env=env)
+
+        def is_over() -> bool:
+            return not re.search("Queued|Running", run(folder, "dvc", "queue", "status").stdout)
+
+        try:
+            small_project.wait_for(is_over, interval=3)
+        finally:
+            run(folder, "dvc", "queue", "stop", "--kill")
+
+    return run_queue

@@ -5,64 +5,51 @@ MLflow stores absolute paths, so that a copy begins without a store.
 """
 
 import csv
-import hashlib
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
-import time
 import venv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import mlflow
 import numpy as np
 import psutil
 import pytest
 from mlflow.entities import Run
+from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
 
-from digits import idx
-from digits.datasets import FILES, Split
+from digits.datasets import Split
+from tests.small_project import (
+    BIN,
+    LIMIT,
+    MODELS,
+    PIPELINE,
+    STAGES,
+    TRAIN_IMAGES,
+    Command,
+    digest,
+    edited,
+    ran,
+    runs_of,
+    wait_for,
+)
 
-ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
-TRAIN_IMAGES = 1400
-MODELS, PIPELINE = "digits-models", "digits-pipeline"
-STAGES = "params download validate preprocess train@mlp train@cnn evaluate@mlp evaluate@cnn "
-STAGES += "compare card"
-LIMIT = 600  # seconds: a machine that does other work as well is many times slower
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@contextmanager
-def edited(path: Path) -> Iterator[Any]:
-    """The values of a YAML file, to be changed in place."""
-    yaml = YAML()
-    values = yaml.load(path)
-    yield values
-    yaml.dump(values, path)
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+# As CI calls it, but with the environment that runs the tests.
+MAKE = ("make", "--old-file=.venv/installed")
 
 
 def outputs(folder: Path) -> dict[str, str]:
     """What the pipeline wrote, by path: the hash of each file."""
     files = [p for top in ("data", "models", "reports") for p in (folder / top).rglob("*")]
     return {str(path.relative_to(folder)): digest(path) for path in files if path.is_file()}
-
-
-def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The stages that DVC ran, neither skipped nor taken from its cache."""
-    return re.findall(r"^Running stage '(.+)':", done.stdout, re.MULTILINE)
 
 
 def store(folder: Path) -> mlflow.MlflowClient:
@@ -72,13 +59,7 @@ def store(folder: Path) -> mlflow.MlflowClient:
 
 
 def runs(folder: Path) -> dict[str, list[Run]]:
-    """Every run of the store, oldest first, by the name of its experiment."""
-    client = store(folder)
-    order = ["attributes.start_time ASC"]
-    return {
-        experiment.name: list(client.search_runs([experiment.experiment_id], order_by=order))
-        for experiment in client.search_experiments()
-    }
+    return runs_of(store(folder))
 
 
 def count(folder: Path) -> dict[str, int]:
@@ -95,90 +76,10 @@ def curves(folder: Path, model_run: Run) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def wait_for(condition: Callable[[], Any], interval: float = 0.1) -> None:
-    end = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < end, "it did not happen within the limit"
-        time.sleep(interval)
-
-
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of an activated .venv, without any setting of the user or the test run."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "config").write_text("[core]\n    check_update = false\n")  # it would ask the network
-    prefixes = ("DVC_", "GIT_", "MLFLOW_", "PYTHON", "XDG_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(prefixes)} | {
-        "HOME": str(home),
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "DVC_GLOBAL_CONFIG_DIR": str(home),
-        "DVC_SITE_CACHE_DIR": str(home / "site"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-    }
-
-
-@pytest.fixture(scope="module")
-def run(environment: dict[str, str]) -> Command:
-    """Run a command in a folder; it must end as expected, by default well."""
-
-    def run(
-        folder: Path, *command: str | Path, code: int = 0, env: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment | dict(env or {}),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def repo(tmp_path_factory: pytest.TempPathFactory, handwriting: Split, run: Command) -> Path:
-    """The project in a repository of its own, on a small data set, run once and committed."""
-    folder, mirror = tmp_path_factory.mktemp("repo"), tmp_path_factory.mktemp("mirror")
-    produced = ("dvc.lock", "reports/", "docs/", "tests/")
-    for path in run(ROOT, "git", "ls-files").stdout.splitlines():
-        if not path.startswith(produced) and (ROOT / path).exists():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / path, folder / path)
-    (folder / ".venv").mkdir()
-    shutil.copy(Path(sys.prefix) / "plots.html", folder / ".venv")  # .dvc/config names it
-    run(folder, "git", "init", "--initial-branch", "main")
-    run(folder, "git", "config", "user.name", "A Tester")
-    run(folder, "git", "config", "user.email", "tester@example.com")
-    run(folder, "git", "add", ".")
-    run(folder, "git", "commit", "--message", "The project")
-
-    images, labels, n = handwriting.images, handwriting.labels, TRAIN_IMAGES
-    arrays = (images[:n], labels[:n], images[n:], labels[n:])
-    for name, array in zip(FILES, arrays, strict=True):
-        idx.write(mirror / name, array)
-    with edited(folder / "datasets.yaml") as catalogue:
-        catalogue["handwriting"] = catalogue["mnist"] | {
-            "rows": {"train": n, "test": len(labels) - n},
-            "mean_ink": [0.16, 0.18],
-            "mirrors": [f"dir:{mirror}"],
-            "sha256": {name: digest(mirror / name) for name in FILES},
-        }
-    with edited(folder / "params.yaml") as params:
-        params["data"]["name"] = "handwriting"
-        params["validate"]["projected_images"] = 100
-        params["preprocess"]["validation_size"] = 200
-        params["train"]["mlp"] |= {"hidden_units": [16], "epochs": 2}
-        params["train"]["cnn"] |= {"filters": [4, 8], "epochs": 2}
-        params["train"]["cnn"] |= {"kernel_sizes": [3, 3], "strides": [2, 1], "pool_sizes": [1, 2]}
-        params["train"]["cnn"] |= {"padding": ["same", "same"]}
-        params["evaluate"]["corrupted_images"] = 50
-        params["compare"]["resamples"] = 100
-    run(folder, "git", "commit", "--all", "--message", "A small data set")
-
+def repo(new_project: Callable[[], Path], run: Command) -> Path:
+    """The project on the small data set, run once and committed."""
+    folder = new_project()
     done = run(folder, "dvc", "repro")
     assert ran(done) == STAGES.split()
     run(folder, "git", "add", ".")
@@ -340,9 +241,18 @@ class TestClone:
     def test_the_lock_is_known_to_be_current_without_the_data(
         self, clone: Path, run: Command
     ) -> None:
-        done = run(clone, "dvc", "repro", "--allow-missing", "--dry")
-        assert "Data and pipelines are up to date." in done.stdout
-        assert ran(done) == []
+        assert run(clone, *MAKE, "verify").stdout == "dvc.lock is up to date\n"
+        with edited(clone / "params.yaml") as params:
+            params["train"]["mlp"]["epochs"] = 3
+        done = run(clone, *MAKE, "verify", code=2)
+        run(clone, "git", "checkout", "params.yaml")
+        assert "train@mlp" in done.stderr
+        assert "dvc.lock is out of date: run `make repro`" in done.stderr
+
+    def test_the_review_needs_no_more_than_the_clone(self, clone: Path, run: Command) -> None:
+        run(clone, *MAKE, "review", "BASE=origin/main")
+        assert (clone / "review.md").read_text().startswith("<!-- digits diff -->\n")
+        assert run(clone, "git", "status", "--porcelain").stdout == ""
 
     def test_without_the_environment_a_line_says_what_to_do(
         self, clone: Path, run: Command, environment: dict[str, str], tmp_path: Path
@@ -366,7 +276,7 @@ class TestClone:
     def test_forced_in_another_folder_every_byte_is_the_same(
         self, clone: Path, repo: Path, run: Command
     ) -> None:
-        assert ran(run(clone, "dvc", "repro", "--force")) == STAGES.split()
+        assert ran(run(clone, *MAKE, "nightly")) == STAGES.split()
         assert run(clone, "git", "status", "--porcelain").stdout == ""
         assert outputs(clone) == outputs(repo)
 
@@ -474,6 +384,72 @@ class TestStore:
         assert list(folder.rglob("*.partial")) == []
 
 
+@contextmanager
+def remote_folder(path: Path) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    yield str(path), {}, {}
+
+
+@contextmanager
+def remote_s3(path: Path) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    """An S3 server on a free port of loopback, with an empty bucket."""
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        with urlopen(Request(f"{endpoint}/{path.name}", method="PUT")):  # noqa: S310
+            pass
+        keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+        yield f"s3://{path.name}/digits", {"endpointurl": endpoint}, keys
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module", params=[remote_folder, remote_s3])
+def pulled(
+    request: pytest.FixtureRequest,
+    copy: Callable[[], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    run: Command,
+) -> Iterator[Path]:
+    """A clone that has pulled what another checkout has pushed to a remote."""
+    here, there = copy(), tmp_path_factory.mktemp("there")
+    with request.param(tmp_path_factory.mktemp("remote")) as (url, settings, env):
+        run(here, "dvc", "remote", "add", "--default", "team", url)
+        for name, value in settings.items():
+            run(here, "dvc", "remote", "modify", "team", name, value)
+        run(here, "git", "commit", "--all", "--message", "A remote")
+        run(here, "dvc", "push", "--run-cache", env=env)
+        run(there, "git", "clone", here, ".")
+        shutil.copytree(here / ".venv", there / ".venv")
+        run(there, "dvc", "pull", "--run-cache", env=env)
+        yield there
+
+
+class TestRemote:
+    def test_nothing_is_left_to_do_after_a_pull(
+        self, repo: Path, pulled: Path, run: Command
+    ) -> None:
+        assert outputs(pulled) == outputs(repo)
+        done = run(pulled, "dvc", "repro")
+        assert ran(done) == []
+        assert "Data and pipelines are up to date." in done.stdout
+        assert run(pulled, "git", "status", "--porcelain").stdout == ""
+
+    def test_the_run_cache_has_come_along(self, pulled: Path, run: Command) -> None:
+        """What was trained there before need not be trained here."""
+        (pulled / "dvc.lock").unlink()
+        done = run(pulled, "dvc", "repro", "train")
+        assert not {"train@mlp", "train@cnn"} & set(ran(done))
+        run(pulled, "git", "checkout", "dvc.lock")
+
+    def test_mlflow_learns_of_what_was_pulled(self, repo: Path, pulled: Path, run: Command) -> None:
+        assert run(pulled, "digits", "sync").stdout.endswith("\n8 registered\n")
+        assert count(pulled) == count(repo)
+        assert {model.data.tags["restored"] for model in runs(pulled)[MODELS]} == {"true"}
+        assert run(pulled, "digits", "sync").stdout == "nothing to register\n"
+
+
 RATES = ("0.01", "0.02", "0.03")
 OWN_CODE = """
 
@@ -483,7 +459,7 @@ def markdown(*arguments):
 
 
 @pytest.fixture(scope="module")
-def queued(copy: Callable[[], Path], run: Command) -> Iterator[Path]:
+def queued(copy: Callable[[], Path], run: Command, run_queue: Callable[..., None]) -> Path:
     """Three experiments, two at a time, on a deleted store, with code the workspace has not."""
     folder = copy()
     with (folder / "digits/comparison_table.py").open("a") as file:
@@ -492,17 +468,8 @@ def queued(copy: Callable[[], Path], run: Command) -> Iterator[Path]:
         setting = f"train.mlp.learning_rate={rate}"
         run(folder, "dvc", "exp", "run", "--queue", "-n", f"rate-{rate}", "-S", setting)
     run(folder, "git", "checkout", ".")
-    # A worker may outlive its work, with the pipe to read from still open: hence no pipe.
-    run(folder, "sh", "-c", "dvc queue start --jobs 2 > /dev/null 2>&1")
-
-    def is_over() -> bool:
-        return not re.search("Queued|Running", run(folder, "dvc", "queue", "status").stdout)
-
-    try:
-        wait_for(is_over, interval=3)
-        yield folder
-    finally:
-        run(folder, "dvc", "queue", "stop", "--kill")
+    run_queue(folder, jobs=2)
+    return folder
 
 
 class TestExperiments:
