@@ -161,7 +161,7 @@ class TestPipeline:
 
     def test_every_other_stage_has_one_too(self, runs: dict[str, list[Run]]) -> None:
         once = ["download", "validate", "preprocess", "evaluate-cnn"]
-        each = ["evaluate-mlp", "compare"] * (1 + len(RATES))
+        each = ["evaluate-mlp", "compare", "card"] * (1 + len(RATES))
         assert sorted(run.info.run_name for run in runs[PIPELINE]) == sorted(once + each)
         assert {run.info.status for run in runs[PIPELINE]} == {"FINISHED"}
 
