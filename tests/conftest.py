@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from sklearn.datasets import load_digits
 
 from digits.datasets import Split
 from tests import small_project
-from tests.small_project import BIN, LIMIT, ROOT, Command
+from tests.small_project import BIN, LIMIT, ROOT, STAGES, Command, ran
 
 # A shared machine stalls now and then; the same examples in every run are worth more than new ones.
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -132,3 +133,27 @@ def run_queue(run: Command) -> Callable[..., None]:
             run(folder, "dvc", "queue", "stop", "--kill")
 
     return run_queue
+
+
+@pytest.fixture(scope="session")
+def repo(new_project: Callable[[], Path], run: Command) -> Path:
+    """The project on the small data set, run once and committed."""
+    folder = new_project()
+    done = run(folder, "dvc", "repro")
+    assert ran(done) == STAGES.split()
+    run(folder, "git", "add", ".")
+    run(folder, "git", "commit", "--message", "Results")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def copy(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Copy the repository and DVC's cache, but not MLflow's store."""
+
+    def copy() -> Path:
+        folder = tmp_path_factory.mktemp("copy")
+        stores = shutil.ignore_patterns("mlflow.db*", "mlruns")
+        shutil.copytree(repo, folder, ignore=stores, symlinks=True, dirs_exist_ok=True)
+        return folder
+
+    return copy

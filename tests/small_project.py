@@ -103,3 +103,23 @@ def wait_for(condition: Callable[[], Any], interval: float = 0.1) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen within the limit"
         time.sleep(interval)
+
+
+def store(folder: Path) -> mlflow.MlflowClient:
+    database = folder / "mlflow.db"
+    assert database.exists()  # the client would create it
+    return mlflow.MlflowClient(f"sqlite:///{database}")
+
+
+def runs(folder: Path) -> dict[str, list[Run]]:
+    return runs_of(store(folder))
+
+
+def count(folder: Path) -> dict[str, int]:
+    return {experiment: len(found) for experiment, found in runs(folder).items()}
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """What the pipeline wrote, by path: the hash of each file."""
+    files = [p for top in ("data", "models", "reports") for p in (folder / top).rglob("*")]
+    return {str(path.relative_to(folder)): digest(path) for path in files if path.is_file()}
