@@ -70,7 +70,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of an activated .venv, without any setting of the user or the test run."""
     home = tmp_path_factory.mktemp("home")
     (home / "config").write_text("[core]\n    check_update = false\n")  # it would ask the network
-    prefixes = ("AWS_", "DVC_", "GIT_", "MLFLOW_", "PYTHON", "XDG_")
+    prefixes = ("AWS_", "DVC_", "GIT_", "MAKE", "MFLAGS", "MLFLOW_", "PYTHON", "XDG_")
     return {k: v for k, v in os.environ.items() if not k.startswith(prefixes)} | {
         "HOME": str(home),
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
