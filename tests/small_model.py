@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import onnx
 from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
 
 GRAPH = """
 <ir_version: 10, opset_import: ["" : 17]>
@@ -40,11 +39,12 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _fitted() -> tuple[np.ndarray, np.ndarray]:
+def _weights() -> np.ndarray:
+    """Least squares, regularized: the last row is the bias; takes a hundredth of a second."""
     pixels, labels = images()
     pooled = pixels.reshape(-1, 14, 2, 14, 2).max(axis=(2, 4)).reshape(-1, 196) / 255
-    regression = LogisticRegression(C=0.1, max_iter=300).fit(pooled, labels)
-    return regression.coef_, regression.intercept_
+    inputs = np.pad(pooled, ((0, 0), (0, 1)), constant_values=1)
+    return np.linalg.solve(inputs.T @ inputs + 10 * np.eye(197), inputs.T @ np.eye(10)[labels])
 
 
 def write(folder: Path, name: str = "cnn", sharpness: float = 1, **metadata: str) -> Path:
@@ -54,14 +54,14 @@ def write(folder: Path, name: str = "cnn", sharpness: float = 1, **metadata: str
         sharpness: of the probabilities: another one is another model that is as good.
         metadata: in addition.
     """
-    weights, bias = _fitted()
+    *weights, bias = 10 * sharpness * _weights()
     kernels = np.zeros((2, 1, 3, 3))
     kernels[0, 0, 1, 1] = 1  # leaves the image as it is
     kernels[1, 0, 1, :2] = -1, 1  # vertical edges, which have no say
     parts = {
         "kernels": kernels,
-        "weights": np.pad(sharpness * weights.T, ((0, 196), (0, 0))),
-        "bias": sharpness * bias,
+        "weights": np.pad(weights, ((0, 196), (0, 0))),
+        "bias": bias,
     }
     model = onnx.parser.parse_model(GRAPH)
     for key, values in parts.items():
