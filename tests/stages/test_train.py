@@ -196,7 +196,8 @@ class TestRun:
         self, runs: dict[str, Run], trained: Trained, model: str
     ) -> None:
         folder, run = trained[0], runs[model]
-        assert run.data.tags["model.md5"] == files.md5(folder / f"models/{model}/model.keras")
+        assert run.data.tags["model.md5"] == files.md5(folder / f"models/{model}")
+        assert run.data.tags["onnx.md5"] == files.md5(folder / f"models/{model}/model.onnx")
         inputs = {
             tag.value: data.dataset.digest
             for data in run.inputs.dataset_inputs
