@@ -41,9 +41,8 @@ def run(
     others = [
         Recognizer(folder, threads=threads)
         for folder in sorted(Path("models").glob("*"))
-        if (folder / "model.onnx").exists() and folder.name != main.network.name
+        if (folder / "model.onnx").exists()
     ]
-
     listener = listen(host, port)
     address, actual_port = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address

@@ -40,7 +40,14 @@ class Service:
         self.limits, self.metrics = limits, metrics
         self._inference = ThreadPoolExecutor(1, "inference")
         self._pictures = ThreadPoolExecutor(PICTURE_THREADS, "pictures")
-        self.served = [self._serve(recognizer) for recognizer in recognizers]
+        self._others = [self._serve(recognizer) for recognizer in recognizers[1:]]
+        self.lead(recognizers[0])
+
+    def lead(self, recognizer: Recognizer) -> None:
+        """Make a model the main one; another of its name stands back."""
+        name = recognizer.network.name
+        others = [each for each in self._others if each.recognizer.network.name != name]
+        self.served = [self._serve(recognizer), *others]
 
     def _serve(self, recognizer: Recognizer) -> Served:
         observe = self.metrics.batch.observe
@@ -79,7 +86,7 @@ class Service:
                 complained = reason
                 continue
             complained = ""
-            self.served = [self._serve(recognizer), *self.served[1:]]
+            self.lead(recognizer)
             logger.warning("%s: %s instead of %s", model, recognizer.origin.version, before)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import mlflow
 import pytest
 
 from digits import Recognizer, files, tracking
+from digits.serving.guard import Limits, Metrics
 from digits.serving.service import Service
 from tests import small_model
 from tests.digits.serving.conftest import Serve
@@ -94,6 +95,15 @@ def test_the_champion_is_swapped_and_no_request_is_dropped(
     assert failures == []
     assert len(set(answers)) == 2  # no answer of one model under the name of the other
     assert len({md5 for md5, _ in answers}) == 2
+
+
+def test_a_model_is_not_served_twice(models: Path) -> None:
+    cnn, mlp = (Recognizer(models / name) for name in ("cnn", "mlp"))
+    service = Service([cnn, cnn, mlp], Limits(), Metrics())
+    for main, other in ((cnn, mlp), (mlp, cnn), (cnn, mlp)):
+        service.lead(main)
+        assert [each.recognizer for each in service.served] == [main, other]
+    service.close()
 
 
 def test_a_champion_that_cannot_be_had_leaves_the_one_before(
