@@ -6,8 +6,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro fast record seeds benchmarks test test-server lint verify review comment \
-	nightly format ui lock docs
+.PHONY: help setup repro fast record seeds benchmarks test test-server fuzz lint verify review \
+	comment nightly format serve ui lock docs
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -31,6 +31,8 @@ benchmarks: setup  ## measure again what the README quotes: hours, on an idle ma
 	python -m benchmarks.inference
 	python -m benchmarks.scaling
 	python -m benchmarks.loop
+	python -m benchmarks.serving
+	python -m benchmarks.serving --soak 300
 
 test: setup  ## set up, then run the test suite, a file at a time on each core
 	pytest --numprocesses=logical --dist=loadfile
@@ -40,6 +42,10 @@ test-server: setup  ## the pipeline against MLflow's server on PostgreSQL; root 
 		|| { apt-get --quiet update && apt-get --quiet --yes install postgresql; } \
 		|| { echo 'make: PostgreSQL is missing: install its server, on Debian and Ubuntu `postgresql`' >&2; exit 1; }
 	pytest -m server tests/test_server.py
+
+FUZZ ?= 2000
+fuzz: setup  ## FUZZ (2000) strange requests of each kind to the server
+	FUZZ=$(FUZZ) pytest tests/digits/serving/test_fuzz.py
 
 lint: setup  ## ruff, its formatter and mypy
 	ruff check
@@ -71,6 +77,9 @@ nightly: setup  ## for CI: the whole pipeline by force; are the results those co
 format: setup  ## format the code, sort the imports
 	ruff check --fix
 	ruff format
+
+serve: setup  ## read digits: the server and its page on http://127.0.0.1:8000
+	digits serve
 
 ui: setup  ## look at the runs: MLflow's UI on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1

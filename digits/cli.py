@@ -27,8 +27,9 @@ app = typer.Typer(
 
 
 @app.callback()
-def at_root() -> None:
+def at_root(context: typer.Context) -> None:
     """Experiments, reviews and promotion, where DVC and MLflow meet."""
+    context.obj = Path.cwd()  # what a command's paths are relative to
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "dvc.yaml").exists():
             os.chdir(folder)
@@ -179,6 +180,93 @@ def promote(
         return
     for line in promotion.promote(candidate, params.load().promote):
         typer.echo(line)
+
+
+Model = Annotated[
+    str,
+    typer.Option(
+        help="A folder or model.onnx, models:/mnist@champion, models:/mnist/3 or runs:/ID."
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Refuse a digit of a lower confidence; by default the model's own."
+    ),
+]
+
+
+@app.command()
+def predict(
+    context: typer.Context,
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Pictures, folders of them, or -.")
+    ],
+    model: Model = "models/cnn",
+    threshold: Threshold = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Read the handwritten digits in pictures: photos, scans, drawings, one digit or many.
+
+    Of each digit, in the order of reading: its row and its box in the picture (left, top,
+    width, height), its class, how sure the model is, and the three likeliest classes. A
+    digit that the model is not sure enough of is refused: `?`.
+
+    A picture that cannot be read is named at the end, with exit code 1; the others are
+    answered all the same.
+    """
+    from digits import reading
+    from digits.recognizer import Recognizer
+
+    recognizer = Recognizer(_user_path(context, model), threshold)
+    found, failures = reading.read(recognizer, paths, context.obj)
+    if as_json:
+        typer.echo(reading.to_json(found, recognizer))
+    elif as_csv:
+        typer.echo(reading.to_csv(found), nl=False)
+    else:
+        typer.echo(reading.to_table(found))
+    if failures:
+        raise UserError("\n".join(failures))
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    model: Model = "models/cnn",
+    host: Annotated[str, typer.Option(help="0.0.0.0: all the world.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    threshold: Threshold = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of the model, for one batch.")] = 2,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Of a request's body.")] = 16_000_000,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Of a picture, unpacked.")] = 25_000_000,
+    max_digits: Annotated[int, typer.Option(min=1, help="Of a picture.")] = 200,
+    max_seconds: Annotated[float, typer.Option(min=0.001, help="For a request.")] = 10,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Requests at work or waiting.")] = 64,
+    follow: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two looks at an alias.")
+    ] = 5,
+) -> None:
+    """Serve a model, and a page to draw digits on: http://127.0.0.1:8000.
+
+    POST /predict takes pictures, /invocations what MLflow's own server takes; /docs has
+    the rest. What exceeds a limit is answered with a 4xx and the reason.
+
+    An alias, such as models:/mnist@champion, is followed: when `digits promote` moves it, the
+    new version answers, and no request is dropped.
+    """
+    from digits.serving import running
+    from digits.serving.guard import Limits
+
+    limits = Limits(max_bytes, max_pixels, max_digits, max_seconds, max_waiting)
+    running.run(_user_path(context, model), host, port, threshold, threads, limits, follow)
+
+
+def _user_path(context: typer.Context, model: str) -> str:
+    """A model's path as the user sees it, from where the command was started."""
+    path = context.obj / model
+    return str(path) if path.exists() else model
 
 
 def main() -> None:

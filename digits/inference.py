@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from digits.errors import UserError
 
 BATCH = 500  # images at a time, so that their activations need megabytes, not gigabytes
 METADATA = {"name", "classes", "parameters", "multiply_adds", "recipe"}
+THRESHOLD = 0.5  # of a model that names none
 POOLINGS = {"MaxPool": "max pooling", "AveragePool": "average pooling"}
 
 
@@ -43,6 +45,7 @@ class Model:
         multiply_adds: multiplications with a weight for one image.
         recipe: the parameters it was trained with.
         data: MD5 of each file it learned from, by path; none where it does not say.
+        threshold: a highest probability below it is no answer.
         image_shape: height and width.
     """
 
@@ -54,7 +57,8 @@ class Model:
         """
         self._path, self._threads = path, threads
         try:
-            self._session = self._open(path.read_bytes())
+            self._content = path.read_bytes()
+            self._session = self._open(self._content)
             description = self._session.get_modelmeta().custom_metadata_map
             if missing := METADATA - description.keys():
                 raise ValueError(f"its metadata has no {' and no '.join(sorted(missing))}")
@@ -64,6 +68,7 @@ class Model:
             self.multiply_adds = int(description["multiply_adds"])
             self.recipe: dict[str, Any] = json.loads(description["recipe"])
             self.data: dict[str, str] = json.loads(description.get("data", "{}"))
+            self.threshold = float(description.get("threshold", THRESHOLD))
             (images,), (probabilities,) = self._session.get_inputs(), self._session.get_outputs()
             self._input: str = images.name
             _, *self.image_shape = images.shape
@@ -113,7 +118,7 @@ class Model:
         """
         if self.recipe["members"] == 1:
             return [self.predict(images)]
-        proto = onnx.load(self._path)
+        proto = onnx.load_from_string(self._content)
         last = proto.graph.node[-1]
         proto.graph.output.append(onnx.helper.make_empty_tensor_value_info(last.input[0]))
         session = self._open(proto.SerializeToString())
@@ -134,18 +139,24 @@ class Model:
         Args:
             images: `uint8 (N, height, width)`; a few, because all is kept in memory.
         """
-        proto = onnx.load(self._path)
-        every = _layer_names(proto.graph)
-        names = dict(list(every.items())[: len(every) // self.recipe["members"]])
-        proto.graph.output.extend(onnx.helper.make_empty_tensor_value_info(n) for n in names)
+        names, session = self._inside
         if not names:
             return []
-        outputs = self._open(proto.SerializeToString()).run(list(names), {self._input: images})
+        outputs = session.run(list(names), {self._input: images})
         outputs = [output[: len(images)] for output in outputs]  # what follows are shifted views
         return [
             Layer(name, output if output.ndim == 4 else _square(output), pools)
             for (name, pools), output in zip(names.values(), outputs, strict=True)
         ]
+
+    @cached_property
+    def _inside(self) -> tuple[dict[str, tuple[str, bool]], onnxruntime.InferenceSession]:
+        """The layers to look at, as `_layer_names` gives them, and a session that gives them."""
+        proto = onnx.load_from_string(self._content)
+        every = _layer_names(proto.graph)
+        names = dict(list(every.items())[: len(every) // self.recipe["members"]])
+        proto.graph.output.extend(onnx.helper.make_empty_tensor_value_info(n) for n in names)
+        return names, self._open(proto.SerializeToString())
 
     def filters(self) -> np.ndarray:
         """The weights with which the first layer looks at the image.
@@ -155,7 +166,7 @@ class Model:
             of a network without one, the weights of each unit of its first dense layer,
             as large as the image. None, `(0, ...)`, where the first layer is another.
         """
-        graph = onnx.load(self._path).graph
+        graph = onnx.load_from_string(self._content).graph
         weights = {tensor.name: tensor for tensor in graph.initializer}
         for node in graph.node:
             if node.op_type in ("Conv", "MatMul", "Gemm") and node.input[1] in weights:

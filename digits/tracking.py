@@ -47,6 +47,7 @@ from digits.errors import UserError
 MODELS = "digits-models"
 PIPELINE = "digits-pipeline"
 MODEL_MD5 = "model.md5"  # as in dvc.lock, of models/<name>
+ONNX_MD5 = "onnx.md5"  # of its model.onnx, which is among the run's artifacts
 CONTENT = "content"  # of the stage's entry in dvc.lock
 RESTORED = "restored"
 EXPERIMENT = "dvc.experiment"
@@ -203,7 +204,8 @@ def log_training(run: Run, model_folder: Path, reports: Path) -> None:
     run.log_files(reports, folder="train")
     run.log_files(model_folder / "model.onnx", folder="onnx")
     _log_keras_model(model_folder / "model.keras")
-    run.log_tags({MODEL_MD5: files.md5(model_folder)})
+    md5s = {MODEL_MD5: model_folder, ONNX_MD5: model_folder / "model.onnx"}
+    run.log_tags({tag: files.md5(path) for tag, path in md5s.items()})
 
 
 def log_evaluation(run: Run, settings: Mapping[str, Any], reports: Path, pictures: Path) -> None:

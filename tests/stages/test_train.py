@@ -197,6 +197,7 @@ class TestRun:
     ) -> None:
         folder, run = trained[0], runs[model]
         assert run.data.tags["model.md5"] == files.md5(folder / "models" / model)
+        assert run.data.tags["onnx.md5"] == files.md5(folder / "models" / model / "model.onnx")
         inputs = {
             tag.value: data.dataset.digest
             for data in run.inputs.dataset_inputs

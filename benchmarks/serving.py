@@ -1,0 +1,311 @@
+"""The server against `mlflow models serve`: the same CNN, single images and large batches.
+
+The servers take turns within each round: first one connection, which tells how long an
+answer takes, then several that each ask again once they are answered. `--soak` holds such a
+load instead, and looks at the memory.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from benchmarks import measuring
+from digits import inference, quiet
+
+MODEL = Path("models/cnn")
+CONNECTIONS = 8
+BATCH = 1024
+LARGE = f"{BATCH:,} images, raw"
+THREADS = 2  # of `digits serve`
+JSON, RAW = "application/json", "application/octet-stream"
+DIGITS, ONNX, KERAS = "digits serve", "mlflow, ONNX flavour", "mlflow, Keras flavour"
+BARE = "ONNX Runtime, no server"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What was asked and how it was answered.
+
+    Attributes:
+        seconds: of each answer, in the order of their ends.
+        duration: of all, seconds.
+    """
+
+    seconds: list[float]
+    duration: float
+
+    @property
+    def per_second(self) -> float:
+        return len(self.seconds) / self.duration
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked."""
+
+    path: str
+    kind: str
+    body: bytes
+
+    @property
+    def message(self) -> bytes:
+        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {self.kind}\r\n"
+        return f"{head}Content-Length: {len(self.body)}\r\n\r\n".encode() + self.body
+
+
+class Client(asyncio.Protocol):
+    """A connection that sends the same request again as soon as it is answered."""
+
+    def __init__(self, request: bytes, end: float) -> None:
+        self._request, self._end = request, end
+        self._received, self._missing = b"", 0
+        self.seconds: list[float] = []
+        self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self, port: int) -> None:
+        """Ask until the end. Raises SystemExit at the first answer but 200."""
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self, "127.0.0.1", port)
+        await self._finished
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        if self._missing:
+            self._missing -= len(data)
+        else:
+            self._received += data
+            head, found, body = self._received.partition(b"\r\n\r\n")
+            if not found:
+                return
+            if not head.startswith(b"HTTP/1.1 200"):
+                self._fail(self._received.decode(errors="replace"))
+                return
+            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            self._missing = int(length) - len(body)
+        if self._missing == 0:
+            now = time.perf_counter()
+            self.seconds.append(now - self._start)
+            if now < self._end:
+                self._ask()
+            else:
+                self._transport.close()
+                self._finished.set_result(None)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._fail("the server closed the connection")
+
+    def _ask(self) -> None:
+        self._received, self._start = b"", time.perf_counter()
+        self._transport.write(self._request)
+
+    def _fail(self, reason: str) -> None:
+        if not self._finished.done():
+            self._finished.set_exception(SystemExit(reason))
+
+
+async def ask(port: int, requests: list[Request], seconds: float) -> Load:
+    """Hold a load for some seconds: a connection for each request, all at once."""
+    start = time.perf_counter()
+    clients = [Client(request.message, start + seconds) for request in requests]
+    await asyncio.gather(*(client.run(port) for client in clients))
+    times = [each for client in clients for each in client.seconds]
+    return Load(times, time.perf_counter() - start)
+
+
+@contextlib.contextmanager
+def serving(command: list[str]) -> Iterator[tuple[int, psutil.Process]]:
+    """Run a server on a free port until the end: the port and the process."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log)
+        try:
+            while not _answers(port):
+                if process.poll() is not None:
+                    log.seek(0)
+                    sys.exit(f"{' '.join(command)}: {log.read().decode()}")
+                time.sleep(0.2)
+            yield port, psutil.Process(process.pid)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping") as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Of a server with its workers."""
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
+def megabytes(process: psutil.Process) -> float:
+    """The memory of a server with its workers."""
+    processes = (process, *process.children(recursive=True))
+    return sum(each.memory_info().rss for each in processes) / 2**20
+
+
+def commands(folder: Path) -> dict[str, list[str]]:
+    """How each server is started, and for MLflow's the models in a folder."""
+    import mlflow
+    import mlflow.onnx
+    import onnx
+    from mlflow.types.schema import Schema, TensorSpec
+
+    with quiet.importing_tensorflow():
+        import keras
+        import mlflow.tensorflow
+
+    signature = mlflow.models.ModelSignature(
+        Schema([TensorSpec(np.dtype("uint8"), (-1, 28, 28))]),
+        Schema([TensorSpec(np.dtype("float32"), (-1, 10))]),
+    )
+    options = {"signature": signature, "pip_requirements": []}
+    mlflow.onnx.save_model(onnx.load(MODEL / "model.onnx"), folder / "onnx", **options)
+    network = keras.saving.load_model(MODEL / "model.keras", compile=False)
+    mlflow.tensorflow.save_model(network, folder / "keras", **options)
+    python = [sys.executable, "-m"]
+    theirs = [*python, "mlflow", "models", "serve", "--env-manager", "local", "--model-uri"]
+    return {
+        DIGITS: [*python, "digits.cli", "serve", "--threads", str(THREADS)],
+        ONNX: [*theirs, str(folder / "onnx")],
+        KERAS: [*theirs, str(folder / "keras")],
+    }
+
+
+def compare(rounds: int, seconds: float) -> None:
+    """Measure the servers in turn."""
+    images = measuring.split("validation").images
+    single = Request("/invocations", JSON, json.dumps({"inputs": images[:1].tolist()}).encode())
+    raw, batch = (Request("/predict", RAW, images[:n].tobytes()) for n in (1, BATCH))
+    bare = inference.Model(MODEL / "model.onnx", THREADS)
+    cases = [
+        ("1 image, JSON", single, 1, (DIGITS, ONNX, KERAS), 1),
+        ("1 image, JSON", single, CONNECTIONS, (DIGITS, ONNX, KERAS), 1),
+        ("1 image, raw", raw, 1, (DIGITS,), 1),
+        ("1 image, raw", raw, CONNECTIONS, (DIGITS,), 1),
+        (LARGE, batch, 1, (DIGITS,), BATCH),
+    ]
+    figures = []
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(serving(command))
+            for name, command in commands(Path(folder)).items()
+        }
+        for port, _ in servers.values():
+            asyncio.run(ask(port, [single], 1))  # the first answers are slower
+        for number in range(rounds):
+            for title, request, connections, names, count in cases:
+                for name in names:
+                    port, process = servers[name]
+                    before = cpu_seconds(process)
+                    load = asyncio.run(ask(port, [request] * connections, seconds))
+                    cpu = cpu_seconds(process) - before
+                    figures.append(_figures(title, connections, name, count, load, cpu))
+            start, cpu = time.perf_counter(), time.process_time()
+            times = []
+            while time.perf_counter() - start < seconds:
+                before = time.perf_counter()
+                bare.predict(images[:BATCH])
+                times.append(time.perf_counter() - before)
+            load = Load(times, time.perf_counter() - start)
+            cpu = time.process_time() - cpu
+            figures.append(_figures(LARGE, 0, BARE, BATCH, load, cpu))
+            print(f"round {number + 1} of {rounds}", flush=True)
+    keys = ["request", "connections", "server"]
+    table = pd.DataFrame(figures).groupby(keys, sort=False).median().reset_index()
+    keras = table[table["server"] == KERAS].set_index("connections")["images a second"]
+    bare_speed = table.loc[table["server"] == BARE, "images a second"].item()
+    against = table["connections"].map(keras).where(table["request"] != LARGE, bare_speed)
+    table["x"] = table["images a second"] / against
+    note = (
+        f"n = {rounds} rounds of {seconds:g} s each, medians; `x`: images a second against "
+        "MLflow's Keras flavour at as many connections, for the batch against ONNX Runtime "
+        f"itself; both with {THREADS} threads. CPU: the server's. The client has the same cores."
+    )
+    measuring.write("serving", table, note)
+
+
+def _figures(
+    request: str, connections: int, server: str, images: int, load: Load, cpu: float
+) -> dict[str, Any]:
+    return {
+        "request": request,
+        "connections": connections,
+        "server": server,
+        "a second": load.per_second,
+        "images a second": images * load.per_second,
+        "median ms": 1000 * float(np.median(load.seconds)),
+        "p99 ms": 1000 * float(np.percentile(load.seconds, 99)),
+        "CPU ms": 1000 * cpu / len(load.seconds),
+    }
+
+
+def soak(seconds: float) -> None:
+    """Hold a load of all kinds; any answer but 200 ends it."""
+    images = measuring.split("validation").images
+    drawing = np.kron(255 - images[0], np.ones((8, 8), np.uint8))
+    size = f"width={drawing.shape[1]}&height={drawing.shape[0]}"
+    kinds = [
+        Request("/invocations", JSON, json.dumps({"inputs": images[:1].tolist()}).encode()),
+        Request("/predict", RAW, images[:1].tobytes()),
+        Request(f"/read?{size}&maps=0", RAW, drawing.tobytes()),
+    ]
+    requests = [kinds[i % len(kinds)] for i in range(CONNECTIONS)]
+    command = [sys.executable, "-m", "digits.cli", "serve", "--threads", str(THREADS)]
+    rows = []
+    with serving(command) as (port, process):
+        part = max(1.0, seconds / 10)
+        for number in range(round(seconds / part)):
+            load = asyncio.run(ask(port, requests, part))
+            rows.append(
+                {
+                    "minutes": (number + 1) * part / 60,
+                    "requests": len(load.seconds),
+                    "p99 ms": 1000 * float(np.percentile(load.seconds, 99)),
+                    "MB": megabytes(process),
+                }
+            )
+            print(rows[-1], flush=True)
+    note = f"{CONNECTIONS} connections: JSON, raw images and drawings; no answer but 200."
+    measuring.write("serving-soak", pd.DataFrame(rows), note, f"serving --soak {seconds:g}")
+
+
+def main() -> None:
+    parser = measuring.parser("serving", __doc__ or "")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
+    parser.add_argument("--soak", type=float, metavar="SECONDS", help="hold a load instead")
+    arguments = parser.parse_args()
+    if arguments.soak:
+        soak(arguments.soak)
+    else:
+        compare(arguments.rounds, arguments.seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""From a picture of handwriting to the digits in it: find them, classify them, or refuse to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digits import loading
+from digits.digitizing import Box, Digit, decode, digitize
+from digits.digitizing.decoding import MOST_PIXELS
+from digits.inference import Model
+
+MODEL = "models/cnn"
+TOP = 3  # classes named in an answer
+REFUSED = "?"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of a digit.
+
+    Attributes:
+        box: in the picture, in pixels; None where the image was given without a picture.
+        row: of the picture, from 0 at the top; None as above.
+        digit: the name of its class, "?" if refused.
+        confidence: the probability of the likeliest class.
+        top: the likeliest classes and their probabilities.
+        refused: whether the confidence is below the threshold: nothing that the model knows.
+    """
+
+    box: Box | None
+    row: int | None
+    digit: str
+    confidence: float
+    top: tuple[tuple[str, float], ...]
+    refused: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """As the command line and the server give it."""
+        return {
+            "box": self.box and corners(self.box),
+            "row": self.row,
+            "digit": self.digit,
+            "confidence": self.confidence,
+            "top": [{"class": name, "probability": value} for name, value in self.top],
+            "refused": self.refused,
+        }
+
+
+class Recognizer:
+    """A model with all that leads from a picture to its answers. May be used by many threads.
+
+    Attributes:
+        network: the model.
+        origin: where it came from.
+        threshold: a digit whose highest probability is below it is refused.
+    """
+
+    def __init__(
+        self, model: str | Path = MODEL, threshold: float | None = None, threads: int = 1
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: a folder such as `models/cnn`, a model.onnx, `models:/mnist@champion` or
+                `runs:/<run id>`.
+            threshold: by default the model's own.
+            threads: for one call.
+
+        Raises:
+            UserError: there is no such model, or its content is not what it should be.
+        """
+        with loading.find(str(model)) as self.origin:
+            self.network = Model(self.origin.path, threads)
+        self.threshold = self.network.threshold if threshold is None else threshold
+
+    def as_json(self) -> dict[str, str]:
+        """Which model answers."""
+        return {"name": self.network.name, "md5": self.origin.md5}
+
+    def read(self, picture: bytes | np.ndarray | Path) -> list[Answer]:
+        """The digits of a picture, row by row from left to right.
+
+        Args:
+            picture: a file or its content (PNG, JPEG, WebP, BMP, ...), or pixels, `uint8
+                (height, width)` grey or `(height, width, 3)` red, green, blue.
+
+        Raises:
+            UserError: it is not a picture that can be read.
+        """
+        digits = self.find(picture.read_bytes() if isinstance(picture, Path) else picture)
+        return self.answers(self.classify(stack(digits)), digits)
+
+    def find(self, picture: bytes | np.ndarray, most_pixels: int = MOST_PIXELS) -> list[Digit]:
+        """The digits of a picture as images for `classify`; see `read`.
+
+        Args:
+            most_pixels: of a file; more are refused before anything is unpacked.
+        """
+        pixels = decode(picture, most_pixels) if isinstance(picture, bytes) else picture
+        if pixels.ndim == 2:
+            pixels = np.repeat(pixels[..., None], 3, axis=2)
+        return digitize(pixels, self.classify)
+
+    def classify(self, images: np.ndarray) -> np.ndarray:
+        """The probabilities of the classes.
+
+        Args:
+            images: `uint8 (N, 28, 28)`, light ink on black as MNIST's.
+
+        Returns:
+            `float32 (N, classes)`.
+        """
+        return self.network.predict(images)
+
+    def answers(
+        self, probabilities: np.ndarray, digits: Sequence[Digit] | None = None
+    ) -> list[Answer]:
+        """What probabilities mean, as from `classify`, of digits found or of bare images."""
+        ranks = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
+        highest = np.take_along_axis(probabilities, ranks, axis=1).astype(float).round(6).tolist()
+        classes = self.network.classes
+        found = []
+        for index, (rank, values) in enumerate(zip(ranks.tolist(), highest, strict=True)):
+            top = tuple((classes[i], value) for i, value in zip(rank, values, strict=True))
+            refused = not values[0] >= self.threshold
+            digit = REFUSED if refused else top[0][0]
+            box, row = (
+                (digits[index].box, digits[index].row) if digits is not None else (None, None)
+            )
+            found.append(Answer(box, row, digit, values[0], top, refused))
+        return found
+
+
+def corners(box: Box) -> list[int]:
+    """Left, top, width, height."""
+    return [box.left, box.top, box.width, box.height]
+
+
+def stack(digits: Sequence[Digit]) -> np.ndarray:
+    """The images of digits as one array, `uint8 (N, 28, 28)`."""
+    return np.array([digit.image for digit in digits], np.uint8).reshape(-1, 28, 28)

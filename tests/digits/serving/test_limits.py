@@ -1,0 +1,148 @@
+"""What the server does not take, whatever comes in, and what it tells browsers."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from digits import Recognizer
+from digits.serving.guard import SECURITY_HEADERS, Limits
+from tests import small_model
+from tests.digits.serving.conftest import Serve
+
+RAW = {"Content-Type": "application/octet-stream"}
+PNG = {"Content-Type": "image/png"}
+IMAGE = small_model.images()[0][0].tobytes()
+
+
+class Slow(Recognizer):
+    """A model that answers when it is told to."""
+
+    def __init__(self, model: Path) -> None:
+        super().__init__(model)
+        self.go = threading.Event()
+
+    def classify(self, images: np.ndarray) -> np.ndarray:
+        assert self.go.wait(30)
+        return super().classify(images)
+
+
+@pytest.fixture
+def slow(models: Path) -> Iterator[Slow]:
+    recognizer = Slow(models / "cnn")
+    yield recognizer
+    recognizer.go.set()
+
+
+def chunks(size: int) -> Iterator[bytes]:
+    """A body that does not tell its length."""
+    for _ in range(size // 1000):
+        yield bytes(1000)
+
+
+def test_a_body_is_at_most_so_large(serve: Serve) -> None:
+    client = serve(limits=Limits(bytes=784 * 10))
+    assert client.post("/predict", content=IMAGE * 10, headers=RAW).status_code == 200
+    for content in (IMAGE * 11, chunks(10_000)):
+        answer = client.post("/predict", content=content, headers=RAW)
+        assert answer.status_code == 413
+        assert answer.json() == {"detail": "the body has more than 7,840 bytes"}
+
+
+def test_a_picture_is_at_most_so_large(serve: Serve) -> None:
+    client = serve(limits=Limits(pixels=200 * 200))
+    for side, status in ((200, 200), (201, 400)):
+        picture = cv2.imencode(".png", np.full((side, side), 255, np.uint8))[1].tobytes()
+        answer = client.post("/predict", content=picture, headers=PNG)
+        assert answer.status_code == status
+    assert "201 x 201 pixels: at most 40,000" in answer.json()["detail"]
+
+
+def test_a_picture_has_at_most_so_many_digits(serve: Serve) -> None:
+    client = serve(limits=Limits(digits=2))
+    for text, status in (("12", 200), ("120", 400)):
+        picture = cv2.imencode(".png", small_model.handwriting(text))[1].tobytes()
+        answer = client.post("/predict", content=picture, headers=PNG)
+        assert answer.status_code == status
+    assert answer.json() == {"detail": "a picture of 3 digits: at most 2 are answered"}
+
+
+def test_a_request_takes_at_most_so_long(serve: Serve, slow: Slow) -> None:
+    client = serve(slow, limits=Limits(seconds=0.2))
+    answer = client.post("/predict", content=IMAGE, headers=RAW)
+    assert answer.status_code == 408
+    assert answer.json() == {"detail": "not answered within 0.2 seconds"}
+    slow.go.set()
+    assert client.post("/predict", content=IMAGE, headers=RAW).status_code == 200
+
+
+def test_a_client_that_sends_nothing_is_not_waited_for(serve: Serve) -> None:
+    url = serve(limits=Limits(seconds=0.2)).base_url
+    with socket.create_connection((url.host, url.port)) as connection:
+        head = "POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\n"
+        connection.sendall(f"{head}Content-Length: 100\r\n\r\nabc".encode())
+        connection.settimeout(10)
+        answer = b""
+        while received := connection.recv(1000):  # to the end: the server closes it
+            answer += received
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"not answered within 0.2 seconds" in answer
+
+
+def test_at_most_so_many_requests_wait(serve: Serve, slow: Slow) -> None:
+    client = serve(slow, limits=Limits(waiting=3))
+    with ThreadPoolExecutor(3) as executor:
+        waiting = [
+            executor.submit(client.post, "/predict", content=IMAGE, headers=RAW) for _ in range(3)
+        ]
+        while "digits_busy_requests 3.0" not in client.get("/metrics").text:
+            time.sleep(0.01)
+        refused = client.post("/predict", content=IMAGE, headers=RAW)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert refused.json() == {"detail": "3 requests wait already"}
+        health = client.get("/health")
+        assert (health.status_code, health.json()) == (503, {"live": True, "ready": False})
+        slow.go.set()
+        assert [each.result().status_code for each in waiting] == [200] * 3
+    assert client.get("/health").json()["ready"]
+
+
+def test_a_client_that_leaves_does_no_harm(serve: Serve, slow: Slow) -> None:
+    client = serve(slow)
+    with pytest.raises(httpx.ReadTimeout):
+        client.post("/predict", content=IMAGE, headers=RAW, timeout=0.1)
+    slow.go.set()
+    assert client.post("/predict", content=IMAGE, headers=RAW).status_code == 200
+    assert "digits_busy_requests 0.0" in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/", 200), ("GET", "/docs", 200), ("GET", "/none", 404), ("POST", "/predict", 415)],
+)
+def test_every_answer_has_the_security_headers(
+    client: httpx.Client, method: str, path: str, status: int
+) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers.items() >= {(k.lower(), v) for k, v in SECURITY_HEADERS.items()}
+    assert "server" not in answer.headers
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+def test_no_other_site_may_read_an_answer(client: httpx.Client) -> None:
+    headers = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
+    for method in ("OPTIONS", "POST"):
+        answer = client.request(method, "/predict", headers=headers)
+        assert answer.status_code in (405, 415)
+        assert not [name for name in answer.headers if name.startswith("access-control")]

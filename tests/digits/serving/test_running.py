@@ -1,0 +1,84 @@
+"""The server as a process, started by the command line."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import small_model
+
+ROOT = Path(__file__).parents[3]
+RAW = {"Content-Type": "application/octet-stream"}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "dvc.yaml").write_text("")
+    small_model.write(tmp_path / "models/cnn")
+    small_model.write(tmp_path / "models/mlp", "mlp")
+    return tmp_path
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "digits.cli", "serve", *arguments]
+
+
+@pytest.fixture
+def process(workspace: Path) -> Iterator[subprocess.Popen[str]]:
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command("--port", "0"), cwd=workspace, **options) as process:
+        yield process
+        process.kill()
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    found = re.fullmatch(r"cnn answers on (http://127\.0\.0\.1:\d+)\n", process.stdout.readline())
+    assert found
+    return found[1]
+
+
+def test_a_signal_ends_it_once_the_requests_at_work_are_answered(
+    process: subprocess.Popen[str],
+) -> None:
+    images = small_model.images()[0].tobytes() * 10
+    with (
+        httpx.Client(base_url=address(process), timeout=60) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        answers = client.get("/version").json()
+        assert [other["name"] for other in answers["others"]] == ["mlp"]
+        busy = pool.submit(client.post, "/predict", content=images, headers=RAW)
+        while "digits_busy_requests 1.0" not in httpx.get(f"{client.base_url}/metrics").text:
+            assert not busy.done()
+        process.send_signal(signal.SIGTERM)
+        assert len(busy.result().json()["digits"]) == 17970
+    assert process.wait(30) in (0, -signal.SIGTERM)
+    assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_without_a_word(
+    process: subprocess.Popen[str], number: signal.Signals
+) -> None:
+    address(process)
+    process.send_signal(number)
+    process.wait(30)
+    assert process.stderr.read() == ""
+
+
+def test_an_address_that_is_taken_is_named(workspace: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        done = subprocess.run(
+            command("--port", str(port)), cwd=workspace, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 1
+    expected = f"digits: 127.0.0.1:{port}: Address already in use; name another with --host or "
+    assert done.stderr == f"{expected}--port\n"

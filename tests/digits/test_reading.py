@@ -1,0 +1,91 @@
+"""`digits predict`, in a workspace of its own."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests import small_model
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a model, and pictures in a folder of it."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "dvc.yaml").write_text("")
+    small_model.write(folder / "models/cnn")
+    small_model.write(folder / "models/unsure", sharpness=0.1)
+    (folder / "pictures/more").mkdir(parents=True)
+    cv2.imwrite(str(folder / "pictures/b.png"), small_model.handwriting("12|03"))
+    cv2.imwrite(str(folder / "pictures/more/a.JPG"), small_model.handwriting("4"))
+    cv2.imwrite(str(folder / "pictures/empty.png"), np.full((99, 99), 255, np.uint8))
+    (folder / "pictures/notes.txt").write_text("not a picture")
+    return folder
+
+
+def predict(
+    folder: Path, *arguments: str, content: bytes | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "digits.cli", "predict", *arguments]
+    return subprocess.run(command, cwd=folder, input=content, capture_output=True, check=False)
+
+
+def test_a_folder_is_read_as_a_table(workspace: Path) -> None:
+    done = predict(workspace, "pictures")
+    assert (done.returncode, done.stderr) == (0, b"")
+    header, _, *rows, last = done.stdout.decode().splitlines()
+    assert header.split() == ["picture", "row", "box", "digit", "confidence", "top", "3"]
+    assert [row.split()[0] for row in rows] == ["pictures/b.png"] * 4 + ["pictures/more/a.JPG"]
+    assert [row.split()[6] for row in rows] == list("12034")
+    assert last == "pictures/empty.png: no digit found"
+
+
+def test_paths_and_models_are_relative_to_where_the_user_is(workspace: Path) -> None:
+    done = predict(workspace / "pictures", "b.png", "--model", "../models/unsure", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["pictures"][0]["picture"] == "b.png"
+    assert {digit["digit"] for digit in answer["pictures"][0]["digits"]} == {"?"}
+    assert predict(workspace / "pictures", "b.png", "--model", "models/cnn").returncode == 0
+
+
+def test_standard_input_as_json(workspace: Path) -> None:
+    done = predict(workspace, "-", "--json", content=(workspace / "pictures/b.png").read_bytes())
+    (picture,) = json.loads(done.stdout)["pictures"]
+    assert picture["picture"] == "-"
+    assert [(digit["row"], digit["digit"]) for digit in picture["digits"]] == [
+        (0, "1"), (0, "2"), (1, "0"), (1, "3"),
+    ]  # fmt: skip
+    for digit in picture["digits"]:
+        assert digit["top"][0] == {"class": digit["digit"], "probability": digit["confidence"]}
+        assert len(digit["top"]) == 3
+        assert min(digit["box"]) > 0
+        assert digit["refused"] is False
+
+
+def test_csv_has_a_row_for_each_digit(workspace: Path) -> None:
+    done = predict(workspace, "pictures", "--csv", "--threshold", "1")
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
+    assert [row["class_1"] for row in rows] == list("12034")
+    assert {(row["digit"], row["refused"]) for row in rows} == {("?", "True")}
+    assert float(rows[0]["confidence"]) == float(rows[0]["probability_1"]) > 0.5
+
+
+def test_what_cannot_be_read_is_named_after_the_rest(workspace: Path) -> None:
+    done = predict(workspace, "pictures/notes.txt", "none.png", "pictures/b.png")
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 6
+    first, second = done.stderr.decode().splitlines()
+    assert first.startswith("digits: pictures/notes.txt: not a picture that can be read")
+    assert second == "digits: none.png: No such file or directory"
+
+
+def test_a_folder_without_pictures_is_named(workspace: Path) -> None:
+    done = predict(workspace, "models")
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"digits: models: has no picture in it (.bmp, ")
