@@ -3,7 +3,6 @@
 import base64
 import io
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,13 +18,10 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, Playwright, Request, expect, sync_playwright
 
+from benchmarks import browser
 from digits.datasets import Split
 from tests import small_networks
-from tests.strokes import curves
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 READ = "02358"  # what both small networks read well
 PEN = 10  # pixels
@@ -66,21 +62,9 @@ class Visit:
     requests: list[Request] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
-    def draw(self, text: str, size: float = 100, top: float = 40, *, lift: bool = True) -> None:
-        """Write digits side by side with the mouse, `size` pixels high."""
-        corner = self.page.locator("#paper").bounding_box()
-        assert corner
-        mouse = self.page.mouse
-        for index, digit in enumerate(text):
-            origin = corner["x"] + 30 + 1.15 * size * index, corner["y"] + top
-            for curve in curves(digit):
-                first, *others = origin + size * curve
-                mouse.move(*first)
-                mouse.down()
-                for point in others:
-                    mouse.move(*point)
-                if lift:
-                    mouse.up()
+    def write(self, text: str, size: float = 100, top: float = 40) -> None:
+        """Write digits side by side, `size` pixels high."""
+        browser.write(self.page, text, 30, top, size)
 
     def expect(self, result: str) -> None:
         """Wait until so much is read."""
@@ -123,7 +107,7 @@ def server(workspace: Path, clean_environment: dict[str, str]) -> Iterator[Serve
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    if not CHROMIUM:
+    if not browser.CHROMIUM:
         message = "no Chromium for the tests of the page: install it, on Debian `chromium`"
         if os.environ.get("CI"):
             pytest.fail(message)
@@ -145,26 +129,26 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser(playwright: Playwright, camera: Path) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(
-        executable_path=CHROMIUM,
+def chromium(playwright: Playwright, camera: Path) -> Iterator[Browser]:
+    chromium = playwright.chromium.launch(
+        executable_path=browser.CHROMIUM,
         args=[
             "--use-fake-device-for-media-stream",
             "--use-fake-ui-for-media-stream",
             f"--use-file-for-fake-video-capture={camera}",
         ],
     )
-    yield browser
-    browser.close()
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture
-def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Visit]]:
+def open_page(chromium: Browser, server: Server) -> Iterator[Callable[..., Visit]]:
     """Open the page, as it comes when the server has answered; no test may find it complaining."""
     visits = []
 
     def open_page(**context: Any) -> Visit:
-        page = browser.new_context(**{"viewport": DESK, **context}).new_page()
+        page = chromium.new_context(**{"viewport": DESK, **context}).new_page()
         visit = Visit(page)
         visits.append(visit)
         page.on("request", lambda request: visit.requests.append(request))
@@ -198,7 +182,7 @@ def handwritten(text: str, size: int = 100, height: float = 1.6) -> Image.Image:
     pen = ImageDraw.Draw(picture)
     for index, digit in enumerate(text):
         origin = size * np.array([0.3 + 1.15 * index, 0.3])
-        for curve in curves(digit):
+        for curve in browser.curves(digit):
             points = [tuple(point) for point in origin + size * curve]
             pen.line(points, "black", size // 10, joint="curve")
     return picture
@@ -257,26 +241,27 @@ def violations(page: Page) -> list[str]:
 class TestDrawing:
     @pytest.mark.parametrize("digit", READ)
     def test_a_digit_is_read(self, visit: Visit, digit: str) -> None:
-        visit.draw(digit, size=250)
+        visit.write(digit, size=250)
         visit.expect(digit)
 
     def test_many_are_read_row_by_row(self, visit: Visit) -> None:
-        visit.draw("205")
-        visit.draw("83", top=260)
+        visit.write("205")
+        visit.write("83", top=260)
         visit.expect("2 0 5\n8 3")
 
-    def test_the_answer_comes_while_the_pen_is_down(self, visit: Visit) -> None:
-        visit.draw("3", lift=False)
-        visit.expect("3")
-        assert visit.page.locator("#boxes div").count() == 1
+    def test_the_answer_comes_while_the_pen_is_down(
+        self, visit: Visit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(visit.page.mouse, "up", lambda: visit.expect("3"))
+        visit.write("3")
 
     def test_boxes_are_around_the_strokes(self, visit: Visit) -> None:
-        visit.draw("03")
+        visit.write("03")
         visit.expect("0 3")
         paper = visit.page.locator("#paper").bounding_box()
         assert paper
         for index, box in enumerate(visit.page.locator("#boxes div").all()):
-            stroke = np.concatenate(curves("03"[index]))
+            stroke = np.concatenate(browser.curves("03"[index]))
             origin = np.array([paper["x"] + 30 + 115 * index, paper["y"] + 40])
             ends = [stroke.min(axis=0) * 100 - PEN / 2, stroke.max(axis=0) * 100 + PEN / 2]
             found = box.bounding_box()
@@ -308,7 +293,7 @@ class TestDrawing:
 
         visit.page.on("request", lambda _: count(1))
         visit.page.on("requestfinished", lambda _: count(-1))
-        visit.draw("2058")
+        visit.write("2058")
         visit.expect("2 0 5 8")
         assert most == 1
 
@@ -316,7 +301,7 @@ class TestDrawing:
         undo, clear = (visit.page.get_by_role("button", name=name) for name in ("Undo", "Clear"))
         expect(undo).to_be_disabled()
         expect(clear).to_be_disabled()
-        visit.draw("03")
+        visit.write("03")
         visit.expect("0 3")
         undo.click()
         visit.expect("0")
@@ -329,7 +314,7 @@ class TestDrawing:
     def test_the_time_from_the_stroke_to_the_answer_is_measured(
         self, visit: Visit, record_property: Callable[[str, object], None]
     ) -> None:
-        visit.draw("8")
+        visit.write("8")
         visit.expect("8")
         visit.settle()
         waited = visit.page.evaluate(
@@ -346,7 +331,7 @@ class TestPointers:
         devtools = visit.page.context.new_cdp_session(visit.page)
         corner = visit.page.locator("#paper").bounding_box()
         assert corner
-        points = np.array([corner["x"] + 100, corner["y"] + 60]) + 200 * curves("3")[0]
+        points = np.array([corner["x"] + 100, corner["y"] + 60]) + 200 * browser.curves("3")[0]
         for index, (x, y) in enumerate(points):
             kind = "touchMove" if index else "touchStart"
             touch = {"type": kind, "touchPoints": [{"x": x, "y": y}]}
@@ -369,7 +354,7 @@ class TestPointers:
 
 class TestAnswer:
     def test_the_page_shows_what_the_server_says(self, visit: Visit) -> None:
-        visit.draw("58")
+        visit.write("58")
         visit.expect("5 8")
         reading, page = visit.settle(), visit.page
         *_, last = reading["digits"]
@@ -390,7 +375,7 @@ class TestAnswer:
         ) == ["5", "8"]
 
     def test_a_digit_is_chosen_by_the_pen_and_from_the_list(self, visit: Visit) -> None:
-        visit.draw("58")
+        visit.write("58")
         visit.expect("5 8")
         buttons = visit.page.locator("#digits button")
         expect(buttons.nth(1)).to_have_attribute("aria-pressed", "true")
@@ -403,7 +388,7 @@ class TestAnswer:
         assert grey(visit.page, "#seen").tobytes() == crop
 
     def test_the_layers_maps_are_those_of_the_digit_chosen(self, visit: Visit) -> None:
-        visit.draw("5")
+        visit.write("5")
         visit.expect("5")
         layers = visit.settle()["maps"]["layers"]
         captions = visit.page.locator("#layers figcaption").all_inner_texts()
@@ -420,7 +405,7 @@ class TestAnswer:
 
     def test_maps_nobody_looks_at_are_not_asked_for(self, visit: Visit) -> None:
         visit.page.locator("summary").click()
-        visit.draw("5")
+        visit.write("5")
         visit.expect("5")
         assert "maps" not in visit.settle()
         assert not any("maps=" in request.url for request in visit.requests)
@@ -435,7 +420,7 @@ class TestAnswer:
             route.fulfill(json=reading)
 
         visit.page.route("**/read?*", refuse)
-        visit.draw("5")
+        visit.write("5")
         visit.expect("?")
         visit.settle()
 
@@ -472,13 +457,13 @@ class TestPictures:
         assert max(visit.sent().shape) == 1600
 
     def test_the_pen_writes_on_it_and_undo_takes_it_away(self, visit: Visit) -> None:
-        visit.draw("8")
-        visit.expect("8")
+        visit.write("2")
+        visit.expect("2")
         give(visit.page, "drop", encoded(handwritten("30", height=3)))
         visit.expect("3 0")
-        visit.draw("5", size=120, top=250)
-        visit.expect("3 0\n5")
-        for result in ("3 0", "8", ""):
+        visit.write("8", size=120, top=250)
+        visit.expect("3 0\n8")
+        for result in ("3 0", "2", ""):
             visit.page.keyboard.press("Control+z")
             visit.expect(result)
 
@@ -509,17 +494,17 @@ class TestPictures:
 
 class TestTrouble:
     def test_a_server_that_is_gone_and_comes_back(
-        self, browser: Browser, workspace: Path, clean_environment: dict[str, str]
+        self, chromium: Browser, workspace: Path, clean_environment: dict[str, str]
     ) -> None:
         server = Server(workspace, clean_environment)
-        page = browser.new_context(viewport=DESK).new_page()
+        page = chromium.new_context(viewport=DESK).new_page()
         visit = Visit(page)
         alert = page.get_by_role("alert")
         page.goto(server.url)
-        visit.draw("5")
+        visit.write("5")
         visit.expect("5")
         server.end()
-        visit.draw("2", top=250)
+        visit.write("2", top=250)
         expect(alert).to_have_text(
             "The server does not answer. It will be asked again every second."
         )
@@ -532,10 +517,9 @@ class TestTrouble:
 
     def test_a_busy_server_is_asked_again(self, visit: Visit) -> None:
         fulfil(visit.page, 429, "64 requests wait already")
-        visit.draw("0")
+        visit.write("0")  # a broken one, if the message moved the paper
         visit.expect("0")
         expect(visit.page.get_by_role("alert")).to_be_empty()
-        # Had the message moved the paper, the pen would have written elsewhere.
         assert "429" in visit.complaints.pop()  # the browser's own
 
     def test_what_the_server_refuses_is_said(self, visit: Visit) -> None:
@@ -543,7 +527,7 @@ class TestTrouble:
         visit.page.locator("#paper").click(position={"x": 600, "y": 400})
         alert = visit.page.get_by_role("alert")
         expect(alert).to_have_text("The server says: a body of 9 bytes: at most 8")
-        visit.draw("5")
+        visit.write("5")
         visit.expect("5")
         expect(alert).to_be_empty()
         visit.complaints.clear()
@@ -557,7 +541,7 @@ class TestAccessibility:
     ) -> None:
         visit = open_page(viewport=viewport, color_scheme=scheme)
         assert violations(visit.page) == []
-        visit.draw("25", size=80)
+        visit.write("25", size=80)
         visit.expect("2 5")
         visit.settle()
         assert violations(visit.page) == []
@@ -566,7 +550,7 @@ class TestAccessibility:
         self, open_page: Callable[..., Visit], viewport: dict, scheme: str
     ) -> None:
         visit = open_page(viewport=viewport, color_scheme=scheme)
-        visit.draw("25", size=80)
+        visit.write("25", size=80)
         visit.expect("2 5")
         width = visit.page.evaluate("document.documentElement.scrollWidth")
         assert width <= viewport["width"]

@@ -1,7 +1,14 @@
-"""Digits as a hand writes them, to be replayed on the page: by tests and benchmarks."""
+"""A browser on this machine, and a hand that writes digits on the page: for tests, too."""
+
+import shutil
 
 import numpy as np
+from playwright.sync_api import Page
 from scipy.interpolate import make_interp_spline
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
 
 # Of each stroke some points on its way, from its left and its top, in hundredths of the height.
 STROKES = {
@@ -36,3 +43,25 @@ def _curve(stroke: str, points: int) -> np.ndarray:
     times = np.concatenate([[0], np.cumsum(steps)])
     curve = make_interp_spline(times, passed / 100, k=min(3, len(passed) - 1))
     return curve(np.linspace(0, times[-1], points))
+
+
+def write(page: Page, text: str, left: float, top: float, size: float, pause: float = 0) -> None:
+    """Write digits side by side with the mouse, and lift it after each stroke.
+
+    Args:
+        left, top: of the first, on the paper, pixels.
+        size: height of each, pixels.
+        pause: milliseconds between two moves.
+    """
+    paper = page.locator("#paper").bounding_box()
+    assert paper
+    for index, digit in enumerate(text):
+        corner = paper["x"] + left + 1.15 * size * index, paper["y"] + top
+        for curve in curves(digit):
+            first, *others = (corner + size * curve).tolist()
+            page.mouse.move(*first)
+            page.mouse.down()
+            for point in others:
+                page.wait_for_timeout(pause)
+                page.mouse.move(*point)
+            page.mouse.up()
