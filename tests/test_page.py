@@ -307,9 +307,22 @@ class TestDrawing:
         visit.expect("0")
         clear.click()
         visit.expect("")
+        expect(visit.page.locator("#boxes div")).to_have_count(0)
         expect(clear).to_be_disabled()
         visit.page.keyboard.press("Control+z")
         visit.expect("0")
+
+    def test_undo_while_the_pen_is_down_takes_its_stroke(self, visit: Visit) -> None:
+        visit.write("3")
+        mouse = visit.page.mouse
+        mouse.move(400, 200)
+        mouse.down()
+        mouse.move(500, 300)
+        visit.page.keyboard.press("Control+z")
+        mouse.move(600, 200)
+        mouse.up()
+        visit.expect("3")
+        assert visit.page.locator("#boxes div").count() == 1
 
     def test_the_time_from_the_stroke_to_the_answer_is_measured(
         self, visit: Visit, record_property: Callable[[str, object], None]
@@ -338,7 +351,9 @@ class TestPointers:
             devtools.send("Input.dispatchTouchEvent", touch)
         devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         visit.expect("3")
+        # Else it would have written elsewhere.
         assert visit.page.evaluate("scrollY") == 0
+        assert visit.page.locator("#paper").bounding_box() == corner
 
     def test_a_pen_writes_by_its_pressure(self, visit: Visit) -> None:
         devtools = visit.page.context.new_cdp_session(visit.page)
@@ -570,9 +585,11 @@ class TestKeyboard:
         expect(chosen).to_contain_text("cnn 5")
 
     def test_the_camera_is_left_by_escape(self, visit: Visit) -> None:
-        visit.page.get_by_role("button", name="Camera").press("Enter")
+        button = visit.page.get_by_role("button", name="Camera")
+        button.press("Enter")
         expect(visit.page.get_by_role("dialog")).to_be_visible()
         assert violations(visit.page) == []
         visit.page.keyboard.press("Escape")
         expect(visit.page.locator("dialog")).to_be_hidden()
+        expect(button).to_be_focused()
         visit.expect("")

@@ -55,12 +55,25 @@ function changed(/** @type {number | undefined} */ when) {
   undo.disabled = !paper.canUndo;
   clear.disabled = paper.isBlank;
   document.body.classList.toggle("blank", paper.isBlank);
+  if (paper.isBlank) {
+    digits = []; // as the server will say, if it is there
+    showAnswers(digits, [], -1, paper.size, "");
+    showMaps([]);
+    performance.clearMeasures();
+  }
   reader.read(when);
 }
 
 function write(/** @type {PointerEvent} */ event) {
   focus = paper.point(event);
   changed(event.timeStamp);
+}
+
+/** Change the paper other than by the pen, which must be set down anew. */
+function revise(/** @type {() => void} */ change) {
+  isWriting = false;
+  change();
+  changed();
 }
 
 canvas.addEventListener("pointerdown", (event) => {
@@ -80,14 +93,8 @@ canvas.addEventListener("lostpointercapture", () => {
   changed();
 });
 
-undo.addEventListener("click", () => {
-  paper.undo();
-  changed();
-});
-clear.addEventListener("click", () => {
-  paper.clear();
-  changed();
-});
+undo.addEventListener("click", () => revise(() => paper.undo()));
+clear.addEventListener("click", () => revise(() => paper.clear()));
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === "z") undo.click();
 });
@@ -95,10 +102,7 @@ document.addEventListener("keydown", (event) => {
 onChoice(look);
 onOpen(() => reader.read());
 takePictures(
-  (picture) => {
-    paper.show(picture);
-    changed();
-  },
+  (picture) => revise(() => paper.show(picture)),
   (text) => say(trouble, text),
 );
 changed();

@@ -16,7 +16,8 @@ export const onOpen = (/** @type {() => void} */ open) =>
 /** @param {import("./reader.js").Layer[]} shown none without a digit */
 export function showMaps(shown) {
   resize(layers, shown.length, () =>
-    element("figure", {}, element("canvas"), element("figcaption")),
+    // The caption says what there is to say.
+    element("figure", {}, element("canvas", { ariaHidden: "true" }), element("figcaption")),
   );
   shown.forEach((layer, index) => {
     const [canvas, caption] = layers.children[index].children;
@@ -24,6 +25,5 @@ export function showMaps(shown) {
     drawMaps(canvas, layer, Math.ceil(Math.sqrt(channels)));
     const count = channels > 1 ? `${channels} maps of ` : "";
     say(caption, `${name}\n${count}${height} x ${width}`);
-    canvas.ariaHidden = "true"; // the caption says what there is to say
   });
 }

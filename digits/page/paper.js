@@ -15,13 +15,15 @@ export class Paper {
   /** @type {Sheet} */ #sheet = { width: 1, height: 1, picture: null, strokes: [] };
   #scale = 1; // CSS pixels of a pixel of the sheet
   #shown; // on the screen, as fine as it is
-  #plain = document.createElement("canvas").getContext("2d", { willReadFrequently: true }); // for the server
+  #plain; // to be read, a pixel for each of the sheet
 
   /** @param {HTMLElement} pad the room there is  @param {HTMLCanvasElement} canvas to draw on */
   constructor(pad, canvas) {
     this.pad = pad;
     this.canvas = canvas;
     this.#shown = canvas.getContext("2d");
+    const hidden = document.createElement("canvas");
+    this.#plain = hidden.getContext("2d", { willReadFrequently: true });
     new ResizeObserver(() => this.#fit()).observe(pad);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
     this.#fit();
@@ -67,7 +69,8 @@ export class Paper {
   /** Replace everything by a picture. */
   show(/** @type {ImageBitmap} */ picture) {
     const shrunk = Math.min(1, LONGEST_SIDE / Math.max(picture.width, picture.height));
-    const [width, height] = [picture.width, picture.height].map((n) => Math.ceil(n * shrunk));
+    const width = Math.max(1, Math.round(picture.width * shrunk));
+    const height = Math.max(1, Math.round(picture.height * shrunk));
     this.#change({ width, height, picture, strokes: [] });
   }
 
@@ -98,11 +101,8 @@ export class Paper {
   #written() {
     const { width, height, picture, strokes } = this.#sheet;
     if (picture || !strokes.length) return { left: 0, top: 0, width, height };
-    const points = strokes.flat();
-    const inside = (n, end) => Math.round(Math.min(Math.max(n, 0), end));
-    const [xs, ys] = [points.map(({ x }) => inside(x, width)), points.map(({ y }) => inside(y, height))];
-    const [left, right] = [inside(Math.min(...xs) - MARGIN, width), inside(Math.max(...xs) + MARGIN, width)];
-    const [top, bottom] = [inside(Math.min(...ys) - MARGIN, height), inside(Math.max(...ys) + MARGIN, height)];
+    const [left, right] = reach(strokes, "x", width);
+    const [top, bottom] = reach(strokes, "y", height);
     return { left, top, width: right - left, height: bottom - top };
   }
 
@@ -147,6 +147,17 @@ export class Paper {
     const colour = this.#sheet.picture ? "black" : getComputedStyle(this.canvas).color;
     return [[this.#shown, colour], [this.#plain, "black"]];
   }
+}
+
+/** From where to where there is ink and its margin, within the sheet, whose end is given. */
+function reach(/** @type {Point[][]} */ strokes, /** @type {"x" | "y"} */ axis, end) {
+  const inside = (number) => Math.round(Math.min(Math.max(number, 0), end));
+  let [least, most] = [end, 0];
+  for (const point of strokes.flat()) {
+    least = Math.min(least, point[axis]);
+    most = Math.max(most, point[axis]);
+  }
+  return [inside(inside(least) - MARGIN), inside(inside(most) + MARGIN)];
 }
 
 /** Its points joined, each part as broad as the pen was; a single one is a dot. */

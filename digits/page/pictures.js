@@ -35,6 +35,7 @@ export function takePictures(show, tell) {
     open(event.dataTransfer.files[0]);
   });
 
+  let isOpening = false;
   document.querySelector("#photograph").addEventListener("click", async () => {
     if (!navigator.mediaDevices) {
       // Not over plain http from another machine; there a phone's own camera program will do.
@@ -42,6 +43,8 @@ export function takePictures(show, tell) {
       file.click();
       return;
     }
+    if (isOpening) return; // it may take its time, and be clicked again
+    isOpening = true;
     try {
       const facing = { facingMode: "environment", width: { ideal: 1600 } };
       video.srcObject = await navigator.mediaDevices.getUserMedia({ video: facing });
@@ -51,9 +54,14 @@ export function takePictures(show, tell) {
     } catch (error) {
       tell(`No camera: ${error.message}. Choose a picture instead.`);
     }
+    isOpening = false;
   });
   dialog.addEventListener("close", async () => {
-    if (dialog.returnValue === "take") show(await createImageBitmap(video));
+    try {
+      if (dialog.returnValue === "take") show(await createImageBitmap(video));
+    } catch {
+      tell("The camera has shown nothing yet: try again.");
+    }
     for (const track of video.srcObject.getTracks()) track.stop();
     video.srcObject = null;
   });

@@ -9,7 +9,7 @@
  *   milliseconds: number}} Reading
  */
 
-const PATIENCE = 10_000; // milliseconds until the server counts as gone
+const PATIENCE = 15_000; // milliseconds until the server counts as gone
 const PAUSE = 1000; // milliseconds until it is asked again
 
 /** What the server has against a request, or that there is none. */
