@@ -6,8 +6,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro fast record seeds benchmarks test test-server fuzz lint verify review \
-	comment nightly format serve ui lock docs
+.PHONY: help setup repro fast record seeds benchmarks test chromium test-server fuzz lint verify \
+	review comment nightly format serve ui lock docs
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,9 +33,15 @@ benchmarks: setup  ## measure again what the README quotes: hours, on an idle ma
 	python -m benchmarks.loop
 	python -m benchmarks.serving
 	python -m benchmarks.serving --soak 300
+	python -m benchmarks.page
 
 test: setup  ## set up, then run the test suite, a file at a time on each core
 	pytest --numprocesses=logical --dist=loadfile
+
+chromium:  ## for CI: Debian's browser for the tests of the page, where apt-get may; else they are skipped
+	@command -v chromium || command -v chromium-browser || command -v google-chrome \
+		|| { apt-get --quiet update && apt-get --quiet --yes install chromium; } \
+		|| echo 'make: no Chromium: the tests of the page will be skipped' >&2
 
 test-server: setup  ## the pipeline against MLflow's server on PostgreSQL; root installs Debian's
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
