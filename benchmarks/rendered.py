@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 HEIGHT = 80  # pixels of a digit's box on the page, on average
-MARGIN = 60  # pixels around the rows
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,7 @@ class Look:
     Attributes:
         rows: digits of each.
         gap: between digits, share of `HEIGHT`; negative: they touch.
+        margin: pixels around the rows.
         pen: width of the strokes in pixels; 0: as the digit was written.
         breaks: gaps in the strokes of each digit, as of a worn pen.
         specks: small dots on the page.
@@ -37,6 +37,7 @@ class Look:
     ink: tuple[float, float, float] = (0.12, 0.12, 0.16)
     paper: tuple[float, float, float] = (0.96, 0.95, 0.92)
     gap: float = 0.35
+    margin: int = 60
     pen: int = 0
     breaks: int = 0
     specks: int = 0
@@ -84,6 +85,7 @@ WAYS: dict[str, Look] = {
     "shadow": replace(PAPER, shadow=0.45),
     "ruled": replace(PAPER, ruled=True),
     "squared": replace(PAPER, squared=True),
+    "square": replace(PAPER, rows=(1,), squared=True, margin=10, lines=(0.55, 0.55, 0.55)),
     "dark ruling": replace(PAPER, ruled=True, lines=(0.2, 0.2, 0.25)),
     "form": replace(PAPER, framed=True, lines=(0.3, 0.3, 0.3), gap=0.6),
     "blurred": replace(PAPER, blur=3.0),
@@ -118,14 +120,16 @@ def render(images: np.ndarray, labels: np.ndarray, look: Look, rng: np.random.Ge
     ends = np.cumsum(look.rows)[:-1]
     rows = np.split(np.arange(len(strokes)), ends)
     widest = max(sum(strokes[i].shape[1] + HEIGHT for i in row) for row in rows)
-    ink = np.zeros((int(len(rows) * 1.7 * HEIGHT) + 2 * MARGIN, widest + 2 * MARGIN), np.float32)
+    ink = np.zeros(
+        (int(len(rows) * 1.7 * HEIGHT) + 2 * look.margin, widest + 2 * look.margin), np.float32
+    )
     lines = _printed(ink.shape, look, rng)
     boxes = np.zeros((len(strokes), 4))
     for number, row in enumerate(rows):
-        left = MARGIN + rng.uniform(0, 0.5) * HEIGHT
+        left = look.margin + rng.uniform(0, 0.5) * HEIGHT
         for i in row:
             high, wide = strokes[i].shape
-            top = MARGIN + (1.7 * number + 0.3) * HEIGHT + rng.uniform(-0.1, 0.1) * HEIGHT
+            top = look.margin + (1.7 * number + 0.3) * HEIGHT + rng.uniform(-0.1, 0.1) * HEIGHT
             x, y = int(left), int(top + (HEIGHT - high) / 2)
             here = ink[y : y + high, x : x + wide]
             np.maximum(here, strokes[i], out=here)

@@ -10,7 +10,7 @@ GROUND_SIDE = 200  # pixels of the longer side, enough for the ground, which is 
 LEVEL_SHARE = 0.125  # of the longer side: within it the ink is as dark as elsewhere
 LEAST_CONTRAST = 0.08  # of the ground's brightness; pencil has 0.2 and more
 NOISE_FACTOR = 5.0  # times the spread of the ground
-FAINTEST = 0.3  # of the strongest ink: what is fainter is print, ruling, a shadow
+FAINTEST = 0.8  # of the strongest ink: what is below `EDGE` of this is print or a shadow
 EDGE = 0.5  # of the ink around it: where a stroke ends
 
 
@@ -30,7 +30,7 @@ def find(picture: np.ndarray) -> np.ndarray:
     is_marked = darkness > max(LEAST_CONTRAST, NOISE_FACTOR * spread)
     if not is_marked.any():
         return is_marked
-    strongest = float(np.percentile(darkness[is_marked], 90))
+    strongest = float(np.percentile(darkness[is_marked], 97))
     level = np.maximum(_around(darkness.clip(0, strongest)), FAINTEST * strongest)
     mask = is_marked & (darkness > EDGE * level)
     written = mask & ~ruling.frames(mask) & ~ruling.lines(is_marked)
