@@ -170,8 +170,8 @@ def _stroke(image: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarr
         reach = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5)[tuple(at)] + 3
         angle = rng.uniform(0, np.pi)
         step = reach * np.array([np.cos(angle), np.sin(angle)])
-        ends = [np.rint(at[::-1] + sign * step).astype(int).tolist() for sign in (-1, 1)]
-        cv2.line(mask, *ends, 0, 3)
+        start, end = (np.rint(at[::-1] + sign * step).astype(int).tolist() for sign in (-1, 1))
+        cv2.line(mask, start, end, 0, 3)
     rows, columns = np.nonzero(mask)
     mask = mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     return mask.astype(np.float32)
@@ -242,3 +242,28 @@ def _photographed(page: np.ndarray, look: Look, rng: np.random.Generator) -> np.
         _, content = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, look.quality])
         pixels = cv2.imdecode(content, cv2.IMREAD_COLOR)  # the channels as they went in
     return pixels
+
+
+LETTERS = "AEFHJKMNRTWXYaekmrwx"  # those that are not written as some digit is
+FONTS = (cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_COMPLEX)
+
+
+def no_digits(count: int, seed: int) -> list[np.ndarray]:
+    """Pages, `uint8 (height, width, 3)`, with a scribble or a letter."""
+    rng = np.random.default_rng(seed)
+    pages = []
+    for number in range(count):
+        ink = np.zeros((2 * HEIGHT, 2 * HEIGHT), np.uint8)
+        pen = int(rng.integers(3, 10))
+        if number % 2:
+            letter, font = LETTERS[rng.integers(len(LETTERS))], FONTS[rng.integers(len(FONTS))]
+            cv2.putText(ink, letter, (40, 120), font, 3.5, 1, pen, cv2.LINE_AA)
+        else:
+            ends = rng.uniform(0.2, 1.8, (int(rng.integers(6, 14)), 2)) * HEIGHT
+            at = np.linspace(0, len(ends) - 1, 40 * len(ends))
+            way = np.stack([np.interp(at, range(len(ends)), axis) for axis in ends.T], axis=1)
+            smooth = cv2.GaussianBlur(way, (1, 61), 12, borderType=cv2.BORDER_REPLICATE)
+            cv2.polylines(ink, [np.rint(smooth).astype(np.int32)], False, 1, pen, cv2.LINE_AA)
+        page = _painted(np.full((*ink.shape, 3), PAPER.paper, np.float32), PAPER.ink, ink)
+        pages.append(_photographed(page, PAPER, rng))
+    return pages
