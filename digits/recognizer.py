@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from digits import loading
-from digits.digitizing import Box, Digit, decode, digitize
-from digits.digitizing.decoding import MOST_PIXELS
+from digits.digitizing import Box, Digit, Sheet, decode, examine
+from digits.digitizing_decoding import MOST_PIXELS
 from digits.inference import Model
 
 MODEL = "models/cnn"
@@ -90,19 +90,25 @@ class Recognizer:
         Raises:
             UserError: it is not a picture that can be read.
         """
-        digits = self.find(picture.read_bytes() if isinstance(picture, Path) else picture)
+        digits = self.examine(picture).digits
         return self.answers(self.classify(stack(digits)), digits)
 
-    def find(self, picture: bytes | np.ndarray, most_pixels: int = MOST_PIXELS) -> list[Digit]:
-        """The digits of a picture as images for `classify`; see `read`.
+    def examine(
+        self, picture: bytes | np.ndarray | Path, most_pixels: int = MOST_PIXELS
+    ) -> Sheet:
+        """The digits of a picture as images for `classify`, and how they were found.
 
         Args:
+            picture: as for `read`.
             most_pixels: of a file; more are refused before anything is unpacked.
+
+        Raises:
+            UserError: it is not a picture that can be read.
         """
+        if isinstance(picture, Path):
+            picture = picture.read_bytes()
         pixels = decode(picture, most_pixels) if isinstance(picture, bytes) else picture
-        if pixels.ndim == 2:
-            pixels = np.repeat(pixels[..., None], 3, axis=2)
-        return digitize(pixels, self.classify)
+        return examine(pixels, self.classify)
 
     def classify(self, images: np.ndarray) -> np.ndarray:
         """The probabilities of the classes.

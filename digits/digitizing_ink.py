@@ -1,0 +1,96 @@
+"""Where the ink is, on paper, a board or a screen, whatever the light."""
+
+import cv2
+import numpy as np
+
+from digits import digitizing_ruling as ruling
+
+GROUND_SHARE = 0.25  # of the picture's shorter side: broader is no stroke but part of the ground
+GROUND_SIDE = 200  # pixels of the longer side, enough for the ground, which is smooth
+LEVEL_SHARE = 0.125  # of the longer side: within it the ink is as dark as elsewhere
+LEAST_CONTRAST = 0.08  # of the ground's brightness; pencil has 0.2 and more
+NOISE_FACTOR = 5.0  # times the spread of the ground
+FAINTEST = 0.8  # of the strongest ink: what is below `EDGE` of this is print or a shadow
+EDGE = 0.5  # of the ink around it: where a stroke ends
+
+
+def find(picture: np.ndarray) -> np.ndarray:
+    """Where ink is, without the lines that were printed on the paper.
+
+    Args:
+        picture: `uint8 (height, width, 3)`, light on dark or dark on light, any colours.
+
+    Returns:
+        `bool (height, width)`.
+    """
+    darkness = contrast(picture)
+    centre = np.median(darkness)
+    spread = 1.4826 * float(np.median(np.abs(darkness - centre)))  # were it Gaussian
+    darkness -= centre
+    is_marked = darkness > max(LEAST_CONTRAST, NOISE_FACTOR * spread)
+    if not is_marked.any():
+        return is_marked
+    strongest = float(np.percentile(darkness[is_marked], 97))
+    level = np.maximum(_around(darkness.clip(0, strongest)), FAINTEST * strongest)
+    mask = is_marked & (darkness > EDGE * level)
+    printed = ruling.frames(mask) | ruling.frames(is_marked) | ruling.lines(is_marked)
+    written = mask & ~printed
+    return written if written.any() else mask
+
+
+def contrast(picture: np.ndarray) -> np.ndarray:
+    """How much light the ink takes away, or gives on a dark ground, of what its ground has.
+
+    Returns:
+        `float32 (height, width)`, 0 the ground, 1 black on white.
+    """
+    values = picture.astype(np.float32) / 255
+    if _is_dark(picture):
+        values = 1 - values
+    ground = _ground(values)
+    missing = (ground - values) / ground.clip(0.05)
+    # Seen along the ink's colour, that is, what differs most from the ground.
+    amount = np.linalg.norm(missing, axis=2)
+    colour = missing[amount >= np.percentile(amount, 99)].sum(axis=0).clip(1e-6)
+    return missing @ (colour / (np.linalg.norm(colour) * np.sqrt(3))).astype(np.float32)
+
+
+def _around(darkness: np.ndarray) -> np.ndarray:
+    """The darkest near each place, `float32` of that shape."""
+    # Thin strokes keep their darkness: of each block the darkest pixel.
+    block = max(1, round(max(darkness.shape) / GROUND_SIDE)) | 1
+    darkest = cv2.dilate(darkness, np.ones((block, block)))
+    small = _shrunk(darkest, GROUND_SIDE, cv2.INTER_NEAREST)
+    reach = int(max(small.shape) * LEVEL_SHARE) | 1
+    small = cv2.blur(cv2.dilate(small, _disc(reach)), (reach, reach))
+    return cv2.resize(small, darkness.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _is_dark(picture: np.ndarray) -> bool:
+    """Whether the ground is darker than the ink: the median hides in the ground."""
+    small = _shrunk(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), GROUND_SIDE)
+    window = int(0.75 * min(small.shape)) | 1
+    residue = small.astype(np.float64) - cv2.medianBlur(small, max(3, window))
+    return bool((residue**3).sum() > 0)
+
+
+def _ground(values: np.ndarray) -> np.ndarray:
+    """The brightness of the ground under the ink, of each channel, `float32` of that shape."""
+    small = cv2.GaussianBlur(_shrunk(values, GROUND_SIDE), (0, 0), 1)
+    reach = int(min(small.shape[:2]) * GROUND_SHARE) | 1
+    # The light goes on as it came: an odd reflection continues a slope.
+    beyond = [(reach, reach), (reach, reach), (0, 0)]
+    padded = np.pad(small, beyond, mode="reflect", reflect_type="odd")
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, _disc(reach))[reach:-reach, reach:-reach]
+    return cv2.resize(closed, values.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _shrunk(image: np.ndarray, side: int, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
+    """No longer than this, in pixels."""
+    scale = min(1.0, side / max(image.shape[:2]))
+    size = [max(1, round(length * scale)) for length in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=interpolation)
+
+
+def _disc(diameter: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, diameter | 1),) * 2)
