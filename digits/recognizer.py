@@ -93,9 +93,7 @@ class Recognizer:
         digits = self.examine(picture).digits
         return self.answers(self.classify(stack(digits)), digits)
 
-    def examine(
-        self, picture: bytes | np.ndarray | Path, most_pixels: int = MOST_PIXELS
-    ) -> Sheet:
+    def examine(self, picture: bytes | np.ndarray | Path, most_pixels: int = MOST_PIXELS) -> Sheet:
         """The digits of a picture as images for `classify`, and how they were found.
 
         Args:

@@ -56,7 +56,9 @@ class Service:
     async def find(self, recognizer: Recognizer, picture: bytes | np.ndarray) -> list[Digit]:
         """The digits of a picture."""
         most = self.limits.digits
-        digits = await self.in_thread(lambda: recognizer.examine(picture, self.limits.pixels).digits)
+        digits = await self.in_thread(
+            lambda: recognizer.examine(picture, self.limits.pixels).digits
+        )
         if len(digits) > most:
             raise UserError(f"a picture of {len(digits)} digits: at most {most} are answered")
         return digits
