@@ -87,7 +87,7 @@ def test_read_gives_all_that_the_page_shows(
     reading = read(client)
     assert reading.keys() == {"digits", "classes", "milliseconds"}
     assert reading["classes"] == list("0123456789")
-    found = recognizers[0].find(PICTURE)
+    found = recognizers[0].examine(PICTURE).digits
     images = stack(found)
     assert len(reading["digits"]) == 6
     for index, digit in enumerate(reading["digits"]):
