@@ -63,6 +63,22 @@ def scores(
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 
+def selective(table: pd.DataFrame, threshold: float) -> dict[str, float]:
+    """What the model does if it refuses to answer where its confidence is below a threshold.
+
+    Args:
+        table: from `tables.predictions`.
+
+    Returns:
+        `coverage`, the share of images answered, and `risk`, that of wrong ones among
+        them, 0 where none is answered; see `risk_coverage`.
+    """
+    answered = table[table["confidence"] >= threshold]
+    risk = (answered["label"] != answered["predicted"]).mean() if len(answered) else 0.0
+    values = {"coverage": len(answered) / len(table), "risk": risk}
+    return {name: round(float(value), DECIMALS) for name, value in values.items()}
+
+
 def of_corruptions(table: pd.DataFrame) -> dict[str, float]:
     """The accuracy with each corruption and their mean, of a table from `robustness`."""
     names = ["corrupted_" + name for name in table["corruption"]]

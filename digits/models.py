@@ -110,6 +110,24 @@ def averaged(networks: Sequence[keras.Model], views: int) -> keras.Model:
     return keras.Model(images, ops.mean(each, axis=0), name=name)
 
 
+def each(model: keras.Model) -> keras.Model:
+    """What each network says of each view, instead of the mean that `averaged` takes of it.
+
+    Returns:
+        A model that gives `float32 (N, networks * views, classes)`.
+    """
+    is_mean = not isinstance(model.layers[-1], layers.Softmax)
+    answers = model.operations[-1].input if is_mean else ops.expand_dims(model.outputs[0], 0)
+    return keras.Model(model.inputs, ops.transpose(answers, (1, 0, 2)))
+
+
+def temper(networks: Sequence[keras.Model], temperature: float) -> None:
+    """Divide the logits by a temperature, for good: it is in the weights that make them."""
+    for network in networks:
+        logits = network.get_layer("logits")
+        logits.set_weights([weights / temperature for weights in logits.get_weights()])
+
+
 def _input(image_shape: Sequence[int]) -> list[layers.Layer]:
     return [keras.Input(tuple(image_shape), dtype="uint8"), layers.Rescaling(1 / 255)]
 

@@ -64,6 +64,7 @@ class Augmentation(Section):
     zoom: Fraction = Field(description="largest relative change of scale, each axis on its own")
     elastic: float = Field(ge=0, le=10, description="spread of the elastic displacement, pixels")
     spoiled: Fraction = Field(description="share given a bad ground, stripes, noise, or lines")
+    outliers: Fraction = Field(description="share made scribbles and the like, of no class")
 
 
 class Recipe(Section):
@@ -118,6 +119,9 @@ class Resnet(Cnn):
 class Train(Section):
     seed: Seed = Field(description="of weights, order of images, augmentation, dropout")
     threads: Threads = Field(description="TensorFlow's; another number gives other bits")
+    coverage: float = Field(
+        gt=0, le=1, description="share of the validation images that a model answers"
+    )
     mlp: Mlp
     cnn: Cnn
     resnet: Resnet

@@ -1,6 +1,6 @@
 """The pictures of a model's predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +56,20 @@ def reliability(bins: pd.DataFrame, model: str, path: Path) -> None:
     figures.save(figure, path)
 
 
-def risk_coverage(curve: pd.DataFrame, model: str, path: Path) -> None:
-    """The error rate among the images of which the model is surest."""
+def risk_coverage(curve: pd.DataFrame, chosen: Mapping[str, float], model: str, path: Path) -> None:
+    """The error rate among the images of which the model is surest.
+
+    Args:
+        curve: from `metrics.risk_coverage`.
+        chosen: from `metrics.selective`, what the model's own threshold does.
+    """
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot(100 * curve["coverage"], 100 * curve["risk"], color=figures.COLOURS[0])
+    point = 100 * chosen["coverage"], 100 * chosen["risk"]
+    axes.plot(*point, "o", color=figures.COLOURS[1], clip_on=False)
+    label = f"its threshold: {point[0]:.1f} % answered, {point[1]:.2f} % wrong"
+    axes.annotate(label, point, (-12, 0), textcoords="offset points", ha="right", va="center")
     axes.set(xlim=(0, 100), ylim=(0, None))
     axes.set_title(f"{model}: errors left if it answers only where it is sure")
     axes.set(xlabel="images answered, the surest first, %", ylabel="wrong among them, %")

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from digits import models
+from digits import models, outliers
 from digits.augmentation import augment
 from digits.datasets import Split
 from digits.errors import UserError
@@ -19,6 +19,9 @@ from digits.params import Recipe
 
 # Batches that one call of the graph runs: Python's share of each step goes with it.
 STEPS_PER_CALL = 32
+NONE = -1  # the label of an outlier
+# Of an outlier in the loss. More refuses more of them, at the price of wrong digits.
+OUTLIER_WEIGHT = 0.5
 
 
 def be_deterministic(seed: int, threads: int) -> None:
@@ -82,8 +85,8 @@ def train(
     classifier = keras.Model(model.inputs, model.get_layer("logits").output)
     classifier.compile(
         optimizer=optimizer(recipe, schedule),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        loss=loss,
+        metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
         steps_per_execution=min(STEPS_PER_CALL, steps),
     )
 
@@ -108,11 +111,31 @@ def train(
     )
 
 
-def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
-    """Batches of (images `uint8 (B, height, width)`, labels `uint8 (B,)`).
+def loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """The cross entropy, of an outlier's to all classes alike: `float32 (B,)`.
 
-    Each pass over the data set has its own order and its own random maps, and leaves out
-    the few images that do not fill a batch.
+    Args:
+        labels: `(B,)` or `(B, 1)`, `NONE` for outliers.
+        logits: `float32 (B, classes)`.
+    """
+    labels = tf.cast(tf.reshape(labels, [-1]), tf.int32)
+    logarithms = tf.nn.log_softmax(logits)
+    of_class = -tf.gather(logarithms, tf.maximum(labels, 0), batch_dims=1)
+    of_none = -OUTLIER_WEIGHT * tf.reduce_mean(logarithms, axis=1)
+    return tf.where(labels == NONE, of_none, of_class)
+
+
+def accuracy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Whether each image is recognised, outliers left out; see `loss`."""
+    labels = tf.cast(tf.reshape(labels, [-1]), tf.int64)
+    return tf.boolean_mask(tf.argmax(logits, axis=1) == labels, labels != NONE)
+
+
+def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
+    """Batches of (images `uint8 (B, height, width)`, labels `int32 (B,)`).
+
+    The last images of a batch are made outliers. Each pass over the data set has its own
+    order and its own random maps, and leaves out the few images that do not fill a batch.
     """
     rng = np.random.default_rng(seed)
     steps = len(split.labels) // recipe.batch_size
@@ -124,6 +147,11 @@ def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
 
     def load(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         augmented = augment(tf.cast(images, tf.float32), recipe.augmentation, seed)
+        labels = tf.cast(labels, tf.int32)
+        if count := round(recipe.augmentation.outliers * recipe.batch_size):
+            strange = outliers.draw(augmented[-count:], seed + 100)
+            augmented = tf.concat([augmented[:-count], strange], axis=0)
+            labels = tf.concat([labels[:-count], tf.fill([count], NONE)], axis=0)
         # Whole numbers, because those are what the model is given in use.
         return tf.cast(augmented, tf.uint8), labels
 

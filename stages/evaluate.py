@@ -66,9 +66,10 @@ def main(params: Params, model: str) -> None:
             "size_bytes": (models / "model.onnx").stat().st_size,
         }
         predictions = tables.predictions(probabilities, labels)
+        doubts = metrics.selective(predictions, network.threshold)
         bins = metrics.calibration(predictions, settings.calibration_bins)
         curve = metrics.risk_coverage(predictions)
-        files.write_json(folder / "metrics.json", scores | costs)
+        files.write_json(folder / "metrics.json", scores | doubts | costs)
         tables.write(predictions, folder / "predictions.csv")
         tables.write(metrics.by_class(predictions, classes), folder / "classes.csv")
         tables.write(bins, folder / "reliability.csv")
@@ -79,7 +80,7 @@ def main(params: Params, model: str) -> None:
         samples, names = images[firsts], [classes[number] for number in present]
         plots.confusion(predictions, classes, model, pictures / "confusion.png")
         plots.reliability(bins, model, pictures / "reliability.png")
-        plots.risk_coverage(curve, model, pictures / "risk_coverage.png")
+        plots.risk_coverage(curve, doubts, model, pictures / "risk_coverage.png")
         plots.errors(images, predictions, classes, model, pictures / "errors.png")
         feature_maps.filters(network.filters(), model, pictures / "filters.png")
         feature_maps.maps(
@@ -92,7 +93,7 @@ def main(params: Params, model: str) -> None:
         ]
         plots.corruptions(np.stack(corrupted), robustness, model, folder / "corruptions.png")
 
-        own_run.log_metrics(scores)
+        own_run.log_metrics(scores | doubts)
         run.log_inputs({"test": TEST})
         tracking.log_evaluation(run, flatten(settings), folder, pictures)
         print(

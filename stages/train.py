@@ -18,13 +18,14 @@ def main(params: Params, model: str) -> None:
     from digits import datasets, files, quiet, tables, tracking
 
     recipe: Recipe = getattr(params.train, model)
-    settings = {"seed": params.train.seed, "threads": params.train.threads, **flatten(recipe)}
+    shared = {key: getattr(params.train, key) for key in ("seed", "threads", "coverage")}
+    settings = {**shared, **flatten(recipe)}
     classes = datasets.find(params.data.name).classes
     inputs = {split: PROCESSED / f"{split}.npz" for split in ("train", "validation")}
     folder, reports = Path("models") / model, Path("reports/train") / model
     with tracking.stage_run(tracking.MODELS, model, settings, inputs) as run:
         with quiet.importing_tensorflow():
-            from digits import export, models, training
+            from digits import calibration, export, models, training
 
         train, validation = (datasets.load(path) for path in inputs.values())
         curves: list[dict[str, float]] = []
@@ -46,6 +47,12 @@ def main(params: Params, model: str) -> None:
         )
         run.log_metrics({"training_cpu_seconds": time.process_time() - begun})
         trained = models.averaged(networks, recipe.views)
+        said = models.each(trained).predict(validation.images, batch_size=500, verbose=0)
+        temperature = calibration.temperature(said, validation.labels)
+        models.temper(networks, temperature)
+        confidence = trained.predict(validation.images, batch_size=500, verbose=0).max(axis=1)
+        threshold = calibration.threshold(confidence, params.train.coverage)
+        doubts = {"temperature": temperature, "threshold": threshold}
 
         costs = {
             "parameters": trained.count_params(),
@@ -54,6 +61,7 @@ def main(params: Params, model: str) -> None:
         # What the model is made of travels with it; a restored run has its recipe from there.
         facts = {
             **costs,
+            **doubts,
             "classes": classes,
             "recipe": settings,
             "data": {path.as_posix(): files.md5(path) for path in inputs.values()},
@@ -65,7 +73,7 @@ def main(params: Params, model: str) -> None:
         reached = ("loss", "accuracy", "val_loss", "val_accuracy")
         final = {key: round(curves[-1][key], 6) for key in reached}
         costs["onnx_difference"] = float(f"{parity:.1e}")
-        files.write_json(reports / "metrics.json", {**final, **costs})
+        files.write_json(reports / "metrics.json", {**final, **doubts, **costs})
         tables.write(pd.DataFrame(curves), reports / "curves.csv")
         tables.write(pd.DataFrame(models.describe(networks[0])), reports / "layers.csv")
         tracking.log_training(run, folder, reports)

@@ -186,3 +186,25 @@ def test_the_average_has_the_networks_name_and_its_layers_have_their_own() -> No
     assert model.name == "cnn"
     assert len(set(names)) == len(names)
     assert {"cnn_1", "cnn_2", "cnn_3"} < set(names)
+
+
+@pytest.mark.parametrize(("count", "views"), [(1, 1), (1, 5), (3, 1), (2, 5)])
+def test_each_gives_what_the_mean_is_taken_of(count: int, views: int) -> None:
+    model = models.averaged(members(count, MLP), views)
+    answers = models.each(model).predict(IMAGES, batch_size=2, verbose=0)
+    assert answers.shape == (len(IMAGES), count * views, 3)
+    expected = model.predict(IMAGES, verbose=0)
+    np.testing.assert_allclose(answers.mean(axis=1), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("count", "views"), [(1, 1), (2, 5)])
+def test_a_temperature_divides_all_logits(count: int, views: int) -> None:
+    networks = members(count, CNN)
+    model = models.averaged(networks, views)
+    before = np.log(models.each(model).predict(IMAGES, verbose=0))
+    models.temper(networks, 2.0)
+    after = models.each(model).predict(IMAGES, verbose=0)
+    tempered = np.exp(before / 2)
+    np.testing.assert_allclose(after, tempered / tempered.sum(axis=2, keepdims=True), atol=1e-5)
+    mean = model.predict(IMAGES, verbose=0)
+    np.testing.assert_allclose(mean, after.mean(axis=1), atol=1e-6)
