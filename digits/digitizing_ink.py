@@ -33,7 +33,7 @@ def find(picture: np.ndarray) -> np.ndarray:
     strongest = float(np.percentile(darkness[is_marked], 97))
     level = np.maximum(_around(darkness.clip(0, strongest)), FAINTEST * strongest)
     mask = is_marked & (darkness > EDGE * level)
-    printed = ruling.frames(mask) | ruling.frames(is_marked) | ruling.lines(is_marked)
+    printed = ruling.frames(mask) | ruling.lines(is_marked)
     written = mask & ~printed
     return written if written.any() else mask
 

@@ -15,6 +15,7 @@ STRIP = 8.0  # times longer than wide and at the picture's edge: a border
 SPECK = 0.3  # of the height of the other digits: what is smaller is none
 DASH = 3.0  # times wider than high: no digit
 LOW = 0.6  # of a digit's height: a piece of one
+BAR = 0.2  # of a digit's height: what is shorter is no bar of one
 NEAR = 0.35  # of the height of the digit below: farther above, a bar is not its own
 GAP = 1.5  # widths of the stroke: what a pen may leave out
 HAIR = 0.7  # widths of the stroke
@@ -172,9 +173,11 @@ def _belongs(
     height = max(larger.box.height, typical)
     is_low = piece.box.height < LOW * height
     is_over = across > 0.5 * piece.box.width
-    if is_low and is_over and -down < NEAR * larger.box.height:
+    size = max(piece.box.width, piece.box.height)
+    if is_low and is_over and size > BAR * height and -down < NEAR * larger.box.height:
         return True
-    stroke = max(piece.stroke, larger.stroke)
+    # A speck farther away than it is large is none of it.
+    stroke = min(max(piece.stroke, larger.stroke), size)
     if max(-across, -down) > GAP * stroke:
         return False
     between = ((min(a, b), max(a, b)) for a in piece.numbers for b in larger.numbers)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from digits.digitizing_crops import stroke_width
+from digits.digitizing_crops import stroke_widths
 
 LONG = 0.5  # of the picture's extent: the least that is found of a line
 THROUGH = 0.75  # of a line from edge to edge, and of both its ends: so much of it is ink
@@ -16,6 +16,7 @@ TILT = 0.35  # rows a column, at most
 MOST_LINES = 300  # that are looked at
 THIN = 0.02  # of the picture's longer side, at most
 CROWDED = 0.2  # of the picture: so much ink is no ruling, and would take long to search
+WIDE = 6  # times its line's thickness, at least: a frame
 RECTANGULAR = 0.93  # of the area of the smallest rectangle around; an ellipse has 0.79
 
 
@@ -30,17 +31,20 @@ def frames(mask: np.ndarray) -> np.ndarray:
     """
     ink = mask.astype(np.uint8)
     found = np.zeros_like(ink)
+    _, labels = cv2.connectedComponents(ink, connectivity=8)
+    strokes = stroke_widths(labels)
     contours, tree = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    for contour, (_, _, _, outside) in zip(contours, [] if tree is None else tree[0], strict=True):
-        if outside < 0 or len(contour) < 40:
+    for contour, (*_, outside) in zip(contours, [] if tree is None else tree[0], strict=True):
+        if outside < 0:
             continue
-        rectangle = cv2.minAreaRect(contour)
-        if cv2.contourArea(contour) > RECTANGULAR * np.prod(rectangle[1]):
-            left, top, width, height = cv2.boundingRect(contours[outside])
-            thickness = stroke_width(mask[top : top + height, left : left + width])
-            if min(rectangle[1]) > 6 * thickness:
-                cv2.drawContours(found, [contour], -1, 1, 2 * round(1.3 * thickness) + 3)
-    return found.astype(bool) & mask
+        _, sides, _ = cv2.minAreaRect(contour)
+        x, y = contour[0, 0]
+        if min(sides) > WIDE * strokes[labels[y, x]] and cv2.contourArea(
+            contour
+        ) > RECTANGULAR * np.prod(sides):
+            thickness = 2 * round(1.3 * strokes[labels[y, x]]) + 3
+            cv2.drawContours(found, [contour], -1, 1, thickness)
+    return mask & (found > 0)
 
 
 def lines(mask: np.ndarray) -> np.ndarray:
