@@ -18,6 +18,7 @@ HEIGHT = 80  # pixels in which a part is searched
 CUT = 2.5  # widths of the stroke: so much ink may a cut go through
 CONTACTS = 2  # times
 CLEAN = 0.95  # of the ink of a digit hangs together; a bad cut leaves crumbs
+SURE = 0.95  # of each part: pieces of a scribble look like digits, though seldom clear ones
 CUT_COST = 0.02  # what a cut takes from the logarithm of the confidences
 ASIDE = 0.05  # what a step aside costs a cut, where going through a pixel of ink costs 1
 STEPS = 8  # places for a cut, in the height
@@ -50,7 +51,7 @@ def split(part: Part, predict: Predict) -> list[Part]:
         ways = [
             (best[start][0] + np.log(confidence) - CUT_COST, [*best[start][1], piece])
             for ((start, stop), piece), confidence in zip(pieces.items(), confidences, strict=True)
-            if stop == end
+            if stop == end and (confidence >= SURE or (start, stop) == (0, last))
         ]
         best.append(max(ways, key=lambda way: way[0], default=(-np.inf, [])))
     _, digits = best[last]
