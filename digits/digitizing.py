@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from digits import digitizing_crops as crops
 from digits import digitizing_ink as ink
 from digits import digitizing_parts as parts
 from digits import digitizing_touching as touching
@@ -83,7 +82,7 @@ def examine(picture: bytes | np.ndarray, predict: Predict | None = None) -> Shee
         found = [digit for part in found for digit in touching.split(part, predict)]
     scale = np.array(pixels.shape[:2]) / working.shape[:2]
     digits = [
-        Digit(crops.crop(part.mask), part.box.scaled(*scale), row, position)
+        Digit(part.image, part.box.scaled(*scale), row, position)
         for row, several in enumerate(parts.rows(found))
         for position, part in enumerate(several)
     ]

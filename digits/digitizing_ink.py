@@ -7,6 +7,9 @@ from digits import digitizing_ruling as ruling
 
 GROUND_SHARE = 0.25  # of the picture's shorter side: broader is no stroke but part of the ground
 GROUND_SIDE = 200  # pixels of the longer side, enough for the ground, which is smooth
+GROUND_STEPS = 4  # a small disc several times is nearly the large one, and quicker
+SAMPLE_SIDE = 400  # pixels of the longer side, enough to count by
+DARKEST = 0.05  # of white: a ground is taken to be no darker
 LEVEL_SHARE = 0.125  # of the longer side: within it the ink is as dark as elsewhere
 LEAST_CONTRAST = 0.08  # of the ground's brightness; pencil has 0.2 and more
 NOISE_FACTOR = 5.0  # times the spread of the ground
@@ -24,8 +27,9 @@ def find(picture: np.ndarray) -> np.ndarray:
         `bool (height, width)`.
     """
     darkness = contrast(picture)
-    centre = np.median(darkness)
-    spread = 1.4826 * float(np.median(np.abs(darkness - centre)))  # were it Gaussian
+    sample = _sample(darkness)
+    centre = np.median(sample)
+    spread = 1.4826 * float(np.median(np.abs(sample - centre)))  # were it Gaussian
     darkness -= centre
     is_marked = darkness > max(LEAST_CONTRAST, NOISE_FACTOR * spread)
     if not is_marked.any():
@@ -44,15 +48,21 @@ def contrast(picture: np.ndarray) -> np.ndarray:
     Returns:
         `float32 (height, width)`, 0 the ground, 1 black on white.
     """
-    values = picture.astype(np.float32) / 255
-    if _is_dark(picture):
-        values = 1 - values
-    ground = _ground(values)
-    missing = (ground - values) / ground.clip(0.05)
+    small, values = _shrunk(picture, GROUND_SIDE), picture
+    if _is_dark(small):
+        small, values = ~small, ~values
+    ground = _ground(small)
+    least = ground.clip(255 * DARKEST)
+    sample = _sample(values)
+    there, least_there = (_stretched(each, sample.shape) for each in (ground, least))
+    missing = (there - sample) / least_there
     # Seen along the ink's colour, that is, what differs most from the ground.
     amount = np.linalg.norm(missing, axis=2)
     colour = missing[amount >= np.percentile(amount, 99)].sum(axis=0).clip(1e-6)
-    return missing @ (colour / (np.linalg.norm(colour) * np.sqrt(3))).astype(np.float32)
+    weights = colour / (np.linalg.norm(colour) * np.sqrt(3)) / least
+    light = cv2.multiply(values, _stretched(weights, values.shape), dtype=cv2.CV_32F)
+    light = cv2.transform(light, np.ones((1, 3), np.float32))  # the sum of the channels
+    return _stretched((ground * weights).sum(axis=2), values.shape) - light
 
 
 def _around(darkness: np.ndarray) -> np.ndarray:
@@ -63,26 +73,38 @@ def _around(darkness: np.ndarray) -> np.ndarray:
     small = _shrunk(darkest, GROUND_SIDE, cv2.INTER_NEAREST)
     reach = int(max(small.shape) * LEVEL_SHARE) | 1
     small = cv2.blur(cv2.dilate(small, _disc(reach)), (reach, reach))
-    return cv2.resize(small, darkness.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return _stretched(small, darkness.shape)
 
 
 def _is_dark(picture: np.ndarray) -> bool:
     """Whether the ground is darker than the ink: the median hides in the ground."""
-    small = _shrunk(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), GROUND_SIDE)
-    window = int(0.75 * min(small.shape)) | 1
-    residue = small.astype(np.float64) - cv2.medianBlur(small, max(3, window))
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    window = int(0.75 * min(grey.shape)) | 1
+    residue = grey.astype(np.float64) - cv2.medianBlur(grey, max(3, window))
     return bool((residue**3).sum() > 0)
 
 
-def _ground(values: np.ndarray) -> np.ndarray:
+def _ground(picture: np.ndarray) -> np.ndarray:
     """The brightness of the ground under the ink, of each channel, `float32` of that shape."""
-    small = cv2.GaussianBlur(_shrunk(values, GROUND_SIDE), (0, 0), 1)
+    small = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1)
     reach = int(min(small.shape[:2]) * GROUND_SHARE) | 1
     # The light goes on as it came: an odd reflection continues a slope.
     beyond = [(reach, reach), (reach, reach), (0, 0)]
     padded = np.pad(small, beyond, mode="reflect", reflect_type="odd")
-    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, _disc(reach))[reach:-reach, reach:-reach]
-    return cv2.resize(closed, values.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    tip = _disc(round(reach / GROUND_STEPS))
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, tip, iterations=GROUND_STEPS)
+    return closed[reach:-reach, reach:-reach]
+
+
+def _sample(image: np.ndarray) -> np.ndarray:
+    """Every so many pixels of a large one."""
+    step = -(-max(image.shape[:2]) // SAMPLE_SIDE)
+    return image[::step, ::step]
+
+
+def _stretched(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """To the height and width of this shape."""
+    return cv2.resize(image, shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _shrunk(image: np.ndarray, side: int, interpolation: int = cv2.INTER_AREA) -> np.ndarray:

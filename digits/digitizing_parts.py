@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
 
-from digits.digitizing_crops import stroke_widths
+from digits.digitizing_crops import crop, stroke_widths
 
 MOST_PARTS = 200  # of one picture: what has more is no handwriting, and would take long
 DOT = 9  # pixels: less is dust
@@ -76,6 +78,14 @@ class Part:
     mask: np.ndarray
     stroke: float
 
+    @cached_property
+    def image(self) -> np.ndarray:
+        """As MNIST made them, `uint8 (28, 28)`."""
+        return crop(self.mask)
+
+
+Gaps = dict[tuple[int, int], float]
+
 
 @dataclass(frozen=True)
 class _Pieces:
@@ -107,13 +117,13 @@ def find(mask: np.ndarray) -> list[Part]:
     ]
     written = [piece for piece in pieces if not _is_border(piece.box, *mask.shape)]
     parts = []
-    for part in _without_specks(_join(written, _gaps(labels))):
+    for part in _without_specks(_join(written, cache(lambda: _gaps(labels)))):
         here = labels[part.box.top : part.box.bottom, part.box.left : part.box.right]
         parts.append(Part(part.box, np.isin(here, list(part.numbers)), part.stroke))
     return parts
 
 
-def _gaps(labels: np.ndarray) -> dict[tuple[int, int], float]:
+def _gaps(labels: np.ndarray) -> Gaps:
     """Between neighbouring components, the lower number first, the pixels of paper.
 
     Neighbours are those between which no third one is nearer.
@@ -144,7 +154,7 @@ def _is_border(box: Box, height: int, width: int) -> bool:
     return (across and box.height > STRIP * box.width) or (along and box.width > STRIP * box.height)
 
 
-def _join(pieces: list[_Pieces], gaps: dict[tuple[int, int], float]) -> list[_Pieces]:
+def _join(pieces: list[_Pieces], gaps: Callable[[], Gaps]) -> list[_Pieces]:
     """Pieces of broken strokes joined with what they belong to."""
     if not pieces:
         return []
@@ -161,9 +171,7 @@ def _join(pieces: list[_Pieces], gaps: dict[tuple[int, int], float]) -> list[_Pi
     return joined
 
 
-def _belongs(
-    piece: _Pieces, larger: _Pieces, typical: float, gaps: dict[tuple[int, int], float]
-) -> bool:
+def _belongs(piece: _Pieces, larger: _Pieces, typical: float, gaps: Callable[[], Gaps]) -> bool:
     """Whether a piece is of the same digit as one that is no lower.
 
     It is if it is low and so near that the pen may have left out what is between; or, above
@@ -180,13 +188,14 @@ def _belongs(
     stroke = min(max(piece.stroke, larger.stroke), size)
     if max(-across, -down) > GAP * stroke:
         return False
-    between = ((min(a, b), max(a, b)) for a in piece.numbers for b in larger.numbers)
-    gap = min(gaps.get(pair, np.inf) for pair in between)
     whole = piece.box.around(larger.box)
     is_stacked = down < 0.5 * piece.box.height and whole.height < WIDE * height
-    if (is_low or is_stacked) and whole.width < WIDE * height:
-        return gap < GAP * stroke
-    return is_over and gap < HAIR * stroke
+    is_piece = (is_low or is_stacked) and whole.width < WIDE * height
+    if not (is_piece or is_over):
+        return False
+    between = ((min(a, b), max(a, b)) for a in piece.numbers for b in larger.numbers)
+    gap = min(gaps().get(pair, np.inf) for pair in between)
+    return gap < (GAP if is_piece else HAIR) * stroke
 
 
 def _without_specks(parts: list[_Pieces]) -> list[_Pieces]:

@@ -30,20 +30,25 @@ def frames(mask: np.ndarray) -> np.ndarray:
         The same.
     """
     ink = mask.astype(np.uint8)
-    found = np.zeros_like(ink)
+    contours, tree = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    outsides = [] if tree is None else tree[0][:, 3]
+    holes = [hole for hole, outside in zip(contours, outsides, strict=True) if outside >= 0]
+    sides = [cv2.minAreaRect(hole)[1] for hole in holes]
+    frames = [
+        (hole, min(lengths))
+        for hole, lengths in zip(holes, sides, strict=True)
+        if cv2.contourArea(hole) > RECTANGULAR * np.prod(lengths)
+    ]
+    if not frames:
+        return np.zeros_like(mask)
     _, labels = cv2.connectedComponents(ink, connectivity=8)
     strokes = stroke_widths(labels)
-    contours, tree = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    for contour, (*_, outside) in zip(contours, [] if tree is None else tree[0], strict=True):
-        if outside < 0:
-            continue
-        _, sides, _ = cv2.minAreaRect(contour)
-        x, y = contour[0, 0]
-        if min(sides) > WIDE * strokes[labels[y, x]] and cv2.contourArea(
-            contour
-        ) > RECTANGULAR * np.prod(sides):
-            thickness = 2 * round(1.3 * strokes[labels[y, x]]) + 3
-            cv2.drawContours(found, [contour], -1, 1, thickness)
+    found = np.zeros_like(ink)
+    for hole, width in frames:
+        x, y = hole[0, 0]
+        stroke = strokes[labels[y, x]]
+        if width > WIDE * stroke:
+            cv2.drawContours(found, [hole], -1, 1, 2 * round(1.3 * stroke) + 3)
     return mask & (found > 0)
 
 
@@ -64,6 +69,8 @@ def _horizontal(mask: np.ndarray) -> np.ndarray:
     height, width = mask.shape
     side = max(height, width)
     ink = mask.astype(np.uint8)
+    if not _may_cross(mask.any(axis=0)):
+        return np.zeros_like(mask)
     flat = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, 9), np.uint8))
     if flat.mean() > CROWDED:
         return np.zeros_like(mask)
@@ -86,6 +93,17 @@ def _horizontal(mask: np.ndarray) -> np.ndarray:
         cv2.line(band, *ends, 1, 2 * line.thickness + 3)
     upright = np.ones((round(1.5 * thickness) + 2, 1), np.uint8)
     return mask & (band > 0) & (cv2.morphologyEx(ink, cv2.MORPH_OPEN, upright) == 0)
+
+
+def _may_cross(columns: np.ndarray) -> bool:
+    """Whether a line may go from edge to edge, by where there is any ink, `bool (width,)`."""
+    end = _end(len(columns))
+    return min(columns.mean(), columns[:end].mean(), columns[-end:].mean()) > THROUGH
+
+
+def _end(width: int) -> int:
+    """The pixels of a line's end."""
+    return max(2, round(END * width))
 
 
 @dataclass(frozen=True)
@@ -119,7 +137,7 @@ def _line(ink: np.ndarray, segment: np.ndarray) -> _Line:
     above = np.logical_and.accumulate(around[12::-1]).sum(axis=0)
     runs = (above + below - 1)[around[12]]
     there = around[10:15].any(axis=0)  # a line is not quite straight
-    end = max(2, round(END * len(there)))
+    end = _end(len(there))
     return _Line(
         rows,
         abs(slope),

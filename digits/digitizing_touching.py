@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from digits.digitizing_crops import crop, stroke_width
+from digits.digitizing_crops import stroke_width
 from digits.digitizing_parts import Box, Part
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -36,6 +36,9 @@ def split(part: Part, predict: Predict) -> list[Part]:
     height, width = part.mask.shape
     if width < NARROW * height:
         return [part]
+    (whole,) = predict(part.image[None]).max(axis=1)
+    if np.log(whole) > -CUT_COST:  # no cut pays
+        return [part]
     small = _resized(part.mask, min(1.0, HEIGHT / height))
     seams = _seams(small)
     last = len(seams) - 1
@@ -44,7 +47,7 @@ def split(part: Part, predict: Predict) -> list[Part]:
         for start in range(end):
             if (start, end) != (0, last) and (piece := _between(small, seams[start], seams[end])):
                 pieces[start, end] = piece
-    confidences = predict(np.stack([crop(piece.mask) for piece in pieces.values()])).max(axis=1)
+    confidences = predict(np.stack([piece.image for piece in pieces.values()])).max(axis=1)
     # The best way to read what is before each seam: its value and its digits.
     best: list[tuple[float, list[Part]]] = [(0.0, [])]
     for end in range(1, len(seams)):
