@@ -204,6 +204,10 @@ def predict(
     ],
     model: Model = "models/cnn",
     threshold: Threshold = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Draw how the picture was read, from its ink to the first layer: a PNG."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
@@ -220,7 +224,8 @@ def predict(
     from digits.recognizer import Recognizer
 
     recognizer = Recognizer(_user_path(context, model), threshold)
-    found, failures = reading.read(recognizer, paths, context.obj)
+    explanation = context.obj / explain if explain else None
+    found, failures = reading.read(recognizer, paths, context.obj, explanation)
     if as_json:
         typer.echo(reading.to_json(found, recognizer))
     elif as_csv:

@@ -30,17 +30,18 @@ def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > most_pixels:
-                raise Image.DecompressionBombError
+                raise UserError(
+                    f"{image.width} x {image.height} pixels: at most {most_pixels:,} are read; "
+                    "make the picture smaller"
+                )
             upright = ImageOps.exif_transpose(image)
             if upright.mode in WIDE_MODES:
                 return _grey(np.asarray(upright, np.float64))
             if upright.has_transparency_data:
                 return _on_paper(np.asarray(upright.convert("RGBA")))
             return np.asarray(upright.convert("RGB"))
-    except Image.DecompressionBombError:  # Pillow has a limit of its own, of 179 million
-        raise UserError(
-            f"a picture of more than {most_pixels:,} pixels is not read; make it smaller"
-        ) from None
+    except UserError:
+        raise
     except Exception as error:  # Pillow's readers raise errors of a dozen kinds
         reason = " ".join(str(error).split()).partition(" <_io")[0]
         raise UserError(

@@ -28,7 +28,7 @@ def split(part: Part, predict: Predict) -> list[Part]:
     """The digits that a part of the ink consists of, from left to right.
 
     Of all the ways to cut it at some of its narrow places, the one whose digits the model
-    is surest of, as their probabilities multiply.
+    is surest of, as their probabilities multiply; each of them must be sure.
 
     Args:
         predict: gives probabilities, `(N, classes)`, of images `uint8 (N, 28, 28)`.

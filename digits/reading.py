@@ -19,23 +19,34 @@ Found = Mapping[str, Sequence[Answer]]  # by picture
 
 
 def read(
-    recognizer: Recognizer, names: Sequence[str], folder: Path = Path()
+    recognizer: Recognizer,
+    names: Sequence[str],
+    folder: Path = Path(),
+    explanation: Path | None = None,
 ) -> tuple[Found, list[str]]:
     """Read pictures.
 
     Args:
         names: of pictures, of folders of pictures, or `-`, standard input.
         folder: what they are relative to.
+        explanation: a PNG to draw of how the picture was read; of a single one.
 
     Returns:
         The answers by picture, and a line for each that cannot be read.
+
+    Raises:
+        UserError: there are several pictures to explain.
     """
     found, failures = {}, []
-    for name in _pictures(names, folder):
+    pictures = list(_pictures(names, folder))
+    if explanation and len(pictures) > 1:
+        raise UserError(f"--explain: one picture at a time, not {len(pictures)}")
+    for name in pictures:
         try:
-            found[name] = recognizer.read(
-                sys.stdin.buffer.read() if name == STDIN else folder / name
-            )
+            picture = sys.stdin.buffer.read() if name == STDIN else (folder / name).read_bytes()
+            found[name] = recognizer.read(picture)
+            if explanation:
+                recognizer.explain(picture, explanation)
         except UserError as error:
             failures.append(f"{name}: {error}")
         except OSError as error:

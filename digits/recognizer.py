@@ -108,6 +108,19 @@ class Recognizer:
         pixels = decode(picture, most_pixels) if isinstance(picture, bytes) else picture
         return examine(pixels, self.classify)
 
+    def explain(self, picture: bytes | np.ndarray | Path, path: Path) -> None:
+        """Draw how a picture is read, as PNG: its ink, the digits, what the first layer sees.
+
+        Args:
+            picture: as for `read`.
+            path: of the PNG.
+        """
+        from digits import explanation  # matplotlib, which nothing else here needs
+
+        sheet = self.examine(picture)
+        answers = self.answers(self.classify(stack(sheet.digits)), sheet.digits)
+        explanation.draw(sheet, [answer.digit for answer in answers], self.network, path)
+
     def classify(self, images: np.ndarray) -> np.ndarray:
         """The probabilities of the classes.
 

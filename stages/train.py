@@ -18,8 +18,12 @@ def main(params: Params, model: str) -> None:
     from digits import datasets, files, quiet, tables, tracking
 
     recipe: Recipe = getattr(params.train, model)
-    shared = {key: getattr(params.train, key) for key in ("seed", "threads", "coverage")}
-    settings = {**shared, **flatten(recipe)}
+    settings = {
+        "seed": params.train.seed,
+        "threads": params.train.threads,
+        "coverage": params.train.coverage,
+        **flatten(recipe),
+    }
     classes = datasets.find(params.data.name).classes
     inputs = {split: PROCESSED / f"{split}.npz" for split in ("train", "validation")}
     folder, reports = Path("models") / model, Path("reports/train") / model

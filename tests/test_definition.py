@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("digits", "stages")
 DATA_SET = params.load(ROOT / "params.yaml").data.name
 # Those that params.yaml does not switch on; their parameters wait.
-UNUSED_MODELS = set(params.Train.model_fields) - {"seed", "threads"}
+UNUSED_MODELS = set(params.Train.model_fields) - {"seed", "threads", "coverage"}
 UNUSED_MODELS -= set(params.load(ROOT / "params.yaml").models)
 COMMANDS = {"promote": "digits/promotion.py"}  # sections that no stage obeys, and who does
 

@@ -30,7 +30,7 @@ def square(count: int, height: int = 28, width: int = 28) -> np.ndarray:
 
 
 def settings_of(**some: float) -> Augmentation:
-    none = {"shift": 0, "rotation": 0, "zoom": 0, "elastic": 0, "spoiled": 0}
+    none = {"shift": 0, "rotation": 0, "zoom": 0, "elastic": 0, "spoiled": 0, "outliers": 0}
     return Augmentation(**none | some)
 
 

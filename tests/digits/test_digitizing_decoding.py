@@ -84,14 +84,14 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000)))):
         checksum = struct.pack(">I", zlib.crc32(kind + data))
         bomb += struct.pack(">I", len(data)) + kind + data + checksum
-    with pytest.raises(UserError, match="more than 50,000,000 pixels"):
+    with pytest.raises(UserError, match="at most 50,000,000"):
         decode(bomb)
 
 
 def test_the_limit_is_the_number_of_pixels() -> None:
     stream = content(Image.fromarray(PICTURE))
     assert decode(stream, most_pixels=54).shape == PICTURE.shape
-    with pytest.raises(UserError, match="more than 53 pixels"):
+    with pytest.raises(UserError, match="at most 53"):
         decode(stream, most_pixels=53)
 
 

@@ -122,6 +122,16 @@ def test_risk_coverage(given_answers: tuple, points: int) -> None:
         assert risk == pytest.approx(wrong[answered].mean())
 
 
+@given(answers(), st.floats(0, 1))
+def test_selective(given_answers: tuple, threshold: float) -> None:
+    table = tables.predictions(*given_answers)
+    found = metrics.selective(table, threshold)
+    answered = [row for row in table.itertuples() if row.confidence >= threshold]
+    wrong = sum(row.label != row.predicted for row in answered)
+    assert found["coverage"] == pytest.approx(len(answered) / len(table), abs=1e-6)
+    assert found["risk"] == pytest.approx(wrong / max(1, len(answered)), abs=1e-6)
+
+
 def test_a_real_overconfident_model() -> None:
     # Naive Bayes takes the pixels for independent and so is far too sure of itself.
     images, labels = load_digits(return_X_y=True)

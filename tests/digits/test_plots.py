@@ -57,7 +57,9 @@ def test_every_picture_is_the_same_bytes_each_time(tmp_path: Path, errors: int) 
     for folder in (tmp_path / "first", tmp_path / "second"):
         plots.confusion(table, NAMES, "cnn", folder / "confusion.png")
         plots.reliability(bins, "cnn", folder / "reliability.png")
-        plots.risk_coverage(curve, "cnn", folder / "risk_coverage.png")
+        plots.risk_coverage(
+            curve, metrics.selective(table, 0.5), "cnn", folder / "risk_coverage.png"
+        )
         plots.errors(IMAGES, table, NAMES, "cnn", folder / "errors.png")
     for path in sorted((tmp_path / "first").iterdir()):
         assert min(size(path)) > 100
@@ -103,7 +105,8 @@ def test_one_image_of_one_class(tmp_path: Path) -> None:
     table = predictions(1)[:1]
     plots.confusion(table, LONG_NAMES, "cnn", tmp_path / "confusion.png")
     plots.reliability(metrics.calibration(table, 15), "cnn", tmp_path / "reliability.png")
-    plots.risk_coverage(metrics.risk_coverage(table), "cnn", tmp_path / "risk_coverage.png")
+    chosen = metrics.selective(table, 0.5)
+    plots.risk_coverage(metrics.risk_coverage(table), chosen, "cnn", tmp_path / "risk_coverage.png")
     plots.errors(IMAGES[:1], table, LONG_NAMES, "cnn", tmp_path / "errors.png")
     samples = np.stack([IMAGES[:1]] * len(CORRUPTIONS))
     plots.corruptions(samples, robustness(0), "cnn", tmp_path / "corruptions.png")

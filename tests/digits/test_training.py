@@ -15,11 +15,12 @@ from digits.splitting import hold_out
 
 with importing_tensorflow():
     import keras
+    import tensorflow as tf
 
-    from digits import models, training
+    from digits import models, outliers, training
 
 TRAIN = params.load(Path(__file__).parents[2] / "params.yaml").train
-NONE = Augmentation(shift=0, rotation=0, zoom=0, elastic=0, spoiled=0)
+NONE = Augmentation(shift=0, rotation=0, zoom=0, elastic=0, spoiled=0, outliers=0)
 
 
 def changed(name: str, **values: Any) -> Any:
@@ -42,7 +43,9 @@ def splits(handwriting: Split) -> tuple[Split, Split]:
 
 @pytest.fixture(scope="module")
 def trained(splits: tuple[Split, Split]) -> tuple[Any, list[dict]]:
-    augmentation = Augmentation(shift=2.0, rotation=7.0, zoom=0.07, elastic=0.5, spoiled=0.1)
+    augmentation = Augmentation(
+        shift=2.0, rotation=7.0, zoom=0.07, elastic=0.5, spoiled=0.1, outliers=0.05
+    )
     # 43 steps an epoch, no multiple of STEPS_PER_CALL: the schedule must end with the last.
     return fit(changed("cnn", epochs=6, batch_size=32, augmentation=augmentation), *splits)
 
@@ -114,6 +117,42 @@ def test_each_pass_shows_every_image_once_in_another_order(handwriting: Split) -
     assert not np.array_equal(*passes)
     for shown in passes:
         assert {bytes(x.astype(np.uint8)) for x in shown} == {bytes(x) for x in some.images}
+
+
+def test_the_last_of_each_batch_are_outliers(handwriting: Split) -> None:
+    some = Split(handwriting.images[:256], handwriting.labels[:256])
+    originals = {bytes(image) for image in some.images}
+    augmentation = Augmentation(**NONE.model_dump() | {"outliers": 0.25})
+    dataset = training.batches(some, changed("mlp", augmentation=augmentation), seed=0)
+    for images, labels in dataset.as_numpy_iterator():
+        assert all(bytes(image) in originals for image in images[:96])
+        assert not any(bytes(image) in originals for image in images[96:])
+        assert (labels[:96] >= 0).all()
+        assert (labels[96:] == training.NONE).all()
+
+
+def test_the_loss_of_an_outlier_is_least_where_all_classes_are_alike() -> None:
+    logits = np.float32([[2, 0, -1], [2, 0, -1], [0.3, 0.3, 0.3]])
+    labels = np.array([[1], [training.NONE], [training.NONE]])
+    of_class, unsure, even = training.loss(labels, logits).numpy()
+    shares = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    assert of_class == pytest.approx(-np.log(shares[1]), rel=1e-5)
+    assert unsure == pytest.approx(-training.OUTLIER_WEIGHT * np.log(shares).mean(), rel=1e-5)
+    assert even == pytest.approx(training.OUTLIER_WEIGHT * np.log(3), rel=1e-5)
+
+
+def test_the_accuracy_is_that_of_the_rest() -> None:
+    logits = np.float32([[2, 0], [0, 2], [2, 0]])
+    right = training.accuracy(np.array([[0], [0], [training.NONE]]), logits)
+    assert right.numpy().tolist() == [True, False]
+
+
+def test_scribbles_are_answered_with_less_confidence(trained: Any, splits: Any) -> None:
+    images = tf.constant(splits[1].images, tf.float32)
+    scribbles = outliers.scribbled(images, tf.constant([0, 0], tf.int64)).numpy()
+    shown = (splits[1].images, scribbles.astype(np.uint8))
+    confidence = [trained[0].predict(x, verbose=0).max(axis=1).mean() for x in shown]
+    assert confidence[1] < confidence[0] - 0.2
 
 
 def test_each_pass_augments_anew(handwriting: Split) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.entities import Run
+from scipy.special import softmax
 
 from digits import datasets, files, params
 from digits.inference import Model
@@ -30,7 +31,7 @@ Trained = tuple[Path, dict[str, subprocess.CompletedProcess[str]]]
 Start = Callable[..., subprocess.Popen[str]]
 MODELS = ["cnn", "mlp"]
 MEASURED = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}  # in each epoch
-COSTS = {"parameters", "multiply_adds", "onnx_difference"}
+COSTS = {"temperature", "threshold", "parameters", "multiply_adds", "onnx_difference"}
 TIMES = {"cpu_seconds", "wall_seconds", "training_cpu_seconds"}
 AWAY = "http://127.0.0.1:9"  # the port "discard", on which nobody listens
 WRITTEN = [
@@ -162,7 +163,7 @@ class TestRun:
     @pytest.mark.parametrize("model", MODELS)
     def test_parameters(self, runs: dict[str, Run], trained: Trained, model: str) -> None:
         train = params.load(trained[0] / "params.yaml").train
-        expected = {"seed": 0, "threads": 2} | flatten(getattr(train, model))
+        expected = {"seed": 0, "threads": 2, "coverage": 0.99} | flatten(getattr(train, model))
         assert runs[model].data.params == {key: str(value) for key, value in expected.items()}
 
     def test_parameters_of_both_have_the_same_names(self, runs: dict[str, Run]) -> None:
@@ -300,7 +301,13 @@ class TestEnsemble:
         alone = Model(folder / "models/mlp/model.onnx").predict(images)
         together = Model(ensemble[0] / "models/mlp/model.onnx")
         first, second = together.answers(images)
-        np.testing.assert_allclose(second, alone, atol=1e-5)
+        # Each of the two models has a temperature of its own.
+        own, shared = (
+            json.loads((each / "reports/train/mlp/metrics.json").read_text())["temperature"]
+            for each in (folder, ensemble[0])
+        )
+        tempered = softmax(np.log(alone) * own / shared, axis=1)
+        np.testing.assert_allclose(second, tempered, atol=1e-4)
         assert np.abs(first - second).max() > 0.01
         np.testing.assert_allclose((first + second) / 2, together.predict(images), atol=1e-6)
 
