@@ -69,7 +69,7 @@ def _horizontal(mask: np.ndarray) -> np.ndarray:
     height, width = mask.shape
     side = max(height, width)
     ink = mask.astype(np.uint8)
-    if not _may_cross(mask.any(axis=0)):
+    if not _may_cross(np.asarray(mask.any(axis=0))):
         return np.zeros_like(mask)
     flat = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, 9), np.uint8))
     if flat.mean() > CROWDED:
