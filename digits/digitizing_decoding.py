@@ -9,6 +9,7 @@ from digits.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MOST_PIXELS = 50_000_000  # a large camera's; 150 MB once decoded
+ENOUGH = 1000  # pixels of the longer side, to tell light ink from dark
 WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # more than 8 bits of grey
 
 
@@ -34,12 +35,12 @@ def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> np.ndarray:
                     f"{image.width} x {image.height} pixels: at most {most_pixels:,} are read; "
                     "make the picture smaller"
                 )
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in WIDE_MODES:
-                return _grey(np.asarray(upright, np.float64))
-            if upright.has_transparency_data:
-                return _on_paper(np.asarray(upright.convert("RGBA")))
-            return np.asarray(upright.convert("RGB"))
+            ImageOps.exif_transpose(image, in_place=True)
+            if image.mode in WIDE_MODES:
+                return _grey(np.array(image, np.float32))
+            if image.has_transparency_data:
+                return np.asarray(_on_paper(image.convert("RGBA")))
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except UserError:
         raise
     except Exception as error:  # Pillow's readers raise errors of a dozen kinds
@@ -50,19 +51,27 @@ def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> np.ndarray:
 
 
 def _grey(values: np.ndarray) -> np.ndarray:
-    """Grey of any range, `(height, width)`, as `uint8 (height, width, 3)`.
+    """Grey of any range, `float32 (height, width)`, as `uint8 (height, width, 3)`.
 
     A file of 16 bits that uses few of them, as scanners write, keeps its proportions.
+
+    Args:
+        values: are overwritten, because a copy of a large picture is hundreds of megabytes.
     """
-    finite = np.nan_to_num(values, posinf=0, neginf=0).clip(0)
-    full = 255 if finite.max(initial=0) <= 255 else max(65535.0, finite.max())
-    return np.repeat(np.rint(finite * (255 / full)).astype(np.uint8)[..., None], 3, axis=2)
+    np.nan_to_num(values, copy=False, posinf=0, neginf=0)
+    highest = values.max(initial=0)
+    values *= 255 / (255 if highest <= 255 else max(65535, highest))
+    grey = np.rint(values.clip(0, out=values), out=values).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
-def _on_paper(pixels: np.ndarray) -> np.ndarray:
-    """Lay `uint8 (height, width, 4)` on white, or on black if what is opaque is light."""
-    colours, opacity = pixels[..., :3].astype(np.float32), pixels[..., 3:] / np.float32(255)
+def _on_paper(image: Image.Image) -> Image.Image:
+    """Lay red, green, blue and opacity on white, or on black if what is opaque is light."""
+    few = image.reduce(-(-max(image.size) // ENOUGH))
+    colours, opacity = np.split(np.asarray(few, np.float32), [3], axis=2)
     ink = (colours * opacity).sum() / max(3 * opacity.sum(), 1)
-    # A picture without a transparent pixel has its own ground.
-    paper = 0 if ink > 127 and opacity.mean() < 0.5 else 255
-    return np.rint(colours * opacity + paper * (1 - opacity)).astype(np.uint8)
+    # A picture with little that is transparent has its own ground.
+    is_light = ink > 127 and opacity.mean() < 255 / 2
+    paper = Image.new("RGB", image.size, "black" if is_light else "white")
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper

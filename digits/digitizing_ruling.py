@@ -69,13 +69,14 @@ def _horizontal(mask: np.ndarray) -> np.ndarray:
     height, width = mask.shape
     side = max(height, width)
     ink = mask.astype(np.uint8)
-    if not _may_cross(mask.any(axis=0)):
+    if not _may_cross(np.asarray(mask.any(axis=0))):
         return np.zeros_like(mask)
     flat = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, 9), np.uint8))
     if flat.mean() > CROWDED:
         return np.zeros_like(mask)
+    edge = flat - cv2.erode(flat, np.ones((3, 1), np.uint8))  # says as much, and is less
     segments = cv2.HoughLinesP(
-        flat, 1, np.pi / 720, int(LONG * width / 2), None, LONG * width, 0.05 * width
+        edge, 1, np.pi / 720, int(LONG * width / 2), None, LONG * width, 0.1 * width
     )
     if segments is None:
         return np.zeros_like(mask)
@@ -138,6 +139,8 @@ def _line(ink: np.ndarray, segment: np.ndarray) -> _Line:
     runs = (above + below - 1)[around[12]]
     there = around[10:15].any(axis=0)  # a line is not quite straight
     end = _end(len(there))
+    if runs.size:  # from where it was found to its middle
+        rows = rows + np.median((below - above)[around[12]]) / 2
     return _Line(
         rows,
         abs(slope),

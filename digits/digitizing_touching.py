@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from digits.digitizing_crops import stroke_width
+from digits.digitizing_crops import crop, stroke_width
 from digits.digitizing_parts import Box, Part
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -21,7 +21,10 @@ CLEAN = 0.95  # of the ink of a digit hangs together; a bad cut leaves crumbs
 SURE = 0.95  # of each part: pieces of a scribble look like digits, though seldom clear ones
 CUT_COST = 0.02  # what a cut takes from the logarithm of the confidences
 ASIDE = 0.05  # what a step aside costs a cut, where going through a pixel of ink costs 1
-STEPS = 8  # places for a cut, in the height
+DIAGONAL = 0.4  # what it costs more in ink, where the way is longer by this
+STEPS = 12  # places for a cut, in the height
+SEAMS = 8  # of them, in the height, that are looked at: those through the least ink
+ROUGH = 4  # parts of a pixel, enough to tell how sure the model is
 
 
 def split(part: Part, predict: Predict) -> list[Part]:
@@ -47,7 +50,8 @@ def split(part: Part, predict: Predict) -> list[Part]:
         for start in range(end):
             if (start, end) != (0, last) and (piece := _between(small, seams[start], seams[end])):
                 pieces[start, end] = piece
-    confidences = predict(np.stack([piece.image for piece in pieces.values()])).max(axis=1)
+    images = np.stack([crop(piece.mask, ROUGH) for piece in pieces.values()])
+    confidences = predict(images).max(axis=1)
     # The best way to read what is before each seam: its value and its digits.
     best: list[tuple[float, list[Part]]] = [(0.0, [])]
     for end in range(1, len(seams)):
@@ -82,13 +86,18 @@ def _seams(part: Part) -> list[np.ndarray]:
     """Where to cut: columns for each row, from left to right, the outer edges included."""
     height, width = part.mask.shape
     rows = np.arange(height)
-    seams = [np.zeros(height, int)]
-    for column in range(height // STEPS, width - height // STEPS, max(1, height // STEPS)):
-        seam = _seam(part.mask, column, max(1, height // STEPS))
+    step = max(1, height // STEPS)
+    places = []
+    for column in range(step, width - step, step):
+        seam = _seam(part.mask, column, step)
         ink = part.mask[rows, seam].astype(int)
         contacts = (np.diff(ink, prepend=0) > 0).sum()
         if ink.sum() <= CUT * part.stroke and contacts <= CONTACTS:
-            seams.append(np.maximum(seam, seams[-1]))
+            places.append((ink.sum(), column, seam))
+    best = sorted(places, key=lambda place: place[0])[: round(SEAMS * width / height)]
+    seams = [np.zeros(height, int)]
+    for _, _, seam in sorted(best, key=lambda place: place[1]):
+        seams.append(np.maximum(seam, seams[-1]))
     return [*seams, np.full(height, width)]
 
 
@@ -98,8 +107,9 @@ def _seam(mask: np.ndarray, column: int, reach: int) -> np.ndarray:
     total = mask[:, left:right] + 0.01 * np.abs(np.arange(left, right) - column)
     for row in range(1, len(total)):
         above, best = total[row - 1], total[row - 1].copy()
-        np.minimum(best[1:], above[:-1] + ASIDE, out=best[1:])
-        np.minimum(best[:-1], above[1:] + ASIDE, out=best[:-1])
+        aside = above + ASIDE + DIAGONAL * mask[row - 1, left:right]
+        np.minimum(best[1:], aside[:-1], out=best[1:])
+        np.minimum(best[:-1], aside[1:], out=best[:-1])
         total[row] += best
     seam = np.empty(len(total), int)
     seam[-1] = total[-1].argmin()

@@ -84,7 +84,7 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000)))):
         checksum = struct.pack(">I", zlib.crc32(kind + data))
         bomb += struct.pack(">I", len(data)) + kind + data + checksum
-    with pytest.raises(UserError, match="at most 50,000,000"):
+    with pytest.raises(UserError, match="exceeds limit of"):
         decode(bomb)
 
 
