@@ -5,20 +5,20 @@ digits parted by `|`, and `kind`. Pictures as wholes count: one digit wrong, all
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks import measuring, rendered
-from digits import datasets, metrics, params
-from digits.digitizing import digitize
-from digits.inference import Model
+from digits import Recognizer, metrics, params
+from digits.recognizer import Answer
 
-MODEL = Path("models/cnn/model.onnx")
 PICTURES = 100  # of each way to render
 SEED = 0
+
+Labelled = Iterable[tuple[bytes | np.ndarray, str]]
 
 
 def main() -> None:
@@ -26,53 +26,63 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="real pictures; not by default")
     parser.add_argument("--pictures", type=int, default=PICTURES, help="of each way to render")
     args = parser.parse_args()
-    model = Model(MODEL)
-    test = datasets.load(measuring.PROCESSED / "test.npz")
+    recognizer = Recognizer()
+    test = measuring.split("test")
     rows = []
     for name, look in rendered.WAYS.items():
         pages = rendered.pictures(test.images, test.labels, look, args.pictures, SEED)
-        rows.append(_row(f"rendered: {name}", ((page.pixels, page.label) for page in pages), model))
+        rows.append(_row(f"rendered: {name}", ((p.pixels, p.label) for p in pages), recognizer))
+    for name, pages_without in rendered.no_digits(args.pictures, SEED).items():
+        rows.append(_row(f"no digit: {name}", ((page, "") for page in pages_without), recognizer))
     if args.folder:
         table = pd.read_csv(args.folder / "labels.csv", dtype=str)
         for kind, files in table.groupby("kind", sort=False):
             named = zip(files["file"], files["label"], strict=True)
             pictures = (((args.folder / file).read_bytes(), label) for file, label in named)
-            rows.append(_row(f"real: {kind}", pictures, model))
-    measuring.write("handwriting", pd.DataFrame(rows), "Low and high: Wilson's 95 % interval.")
+            rows.append(_row(f"real: {kind}", pictures, recognizer))
+    measuring.write(
+        "handwriting",
+        pd.DataFrame(rows),
+        "`read`: every digit found, and its likeliest class right, refused or not; low and high "
+        "are Wilson's interval. `refused`: of the digits found. `wrong`: of all digits found in "
+        "pictures of the right count, answered and not right; where there is no digit, answered.",
+    )
 
 
-def read(picture: bytes | np.ndarray, model: Model) -> str:
-    """The digits of a picture, a `|` between rows."""
-    digits = digitize(picture, model.predict)
-    if not digits:
-        return ""
-    numbers = model.predict(np.stack([digit.image for digit in digits])).argmax(axis=1)
-    lines: list[str] = [""] * (digits[-1].row + 1)
-    for digit, number in zip(digits, numbers, strict=True):
-        lines[digit.row] += model.classes[number]
-    return "|".join(lines)
-
-
-def _row(
-    name: str, pictures: Iterable[tuple[bytes | np.ndarray, str]], model: Model
-) -> dict[str, float | str]:
-    right, counted, milliseconds = [], [], []
+def _row(name: str, pictures: Labelled, recognizer: Recognizer) -> dict[str, float | str]:
+    read, refused, wrong, milliseconds = [], [], [], []
     for picture, label in pictures:
         start = time.perf_counter()
-        text = read(picture, model)
+        answers = recognizer.read(picture)
         milliseconds.append(1000 * (time.perf_counter() - start))
-        right.append(text == label)
-        counted.append([len(line) for line in text.split("|")] == list(map(len, label.split("|"))))
-    low, high = metrics.wilson(sum(right), len(right), params.load().evaluate.confidence_level)
+        text = _likeliest(answers)
+        read.append(text == label)
+        refused += [answer.refused for answer in answers]
+        expected = label.replace("|", "") or "?" * len(answers)
+        if len(expected) == len(answers):
+            wrong += [
+                not answer.refused and answer.digit != digit
+                for answer, digit in zip(answers, expected, strict=True)
+            ]
+    low, high = metrics.wilson(sum(read), len(read), params.load().evaluate.confidence_level)
     return {
         "pictures": name,
-        "n": len(right),
-        "read %": 100 * float(np.mean(right)),
+        "n": len(read),
+        "read %": 100 * float(np.mean(read)),
         "low %": 100 * low,
         "high %": 100 * high,
-        "digits found %": 100 * float(np.mean(counted)),
+        "refused %": 100 * float(np.mean(refused)),
+        "wrong %": 100 * float(np.mean(wrong)),
         "ms, median": float(np.median(milliseconds)),
     }
+
+
+def _likeliest(answers: Sequence[Answer]) -> str:
+    """The digits of a picture, a `|` between rows."""
+    rows: dict[int | None, str] = {}
+    for answer in answers:
+        rows[answer.row] = rows.get(answer.row, "") + answer.top[0][0]
+    return "|".join(rows.values())
 
 
 if __name__ == "__main__":

@@ -248,22 +248,30 @@ LETTERS = "AEFHJKMNRTWXYaekmrwx"  # those that are not written as some digit is
 FONTS = (cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_COMPLEX)
 
 
-def no_digits(count: int, seed: int) -> list[np.ndarray]:
-    """Pages, `uint8 (height, width, 3)`, with a scribble or a letter."""
+def no_digits(count: int, seed: int) -> dict[str, list[np.ndarray]]:
+    """Pages, `uint8 (height, width, 3)`, of each kind so many, with a scribble or a letter."""
     rng = np.random.default_rng(seed)
-    pages = []
-    for number in range(count):
-        ink = np.zeros((2 * HEIGHT, 2 * HEIGHT), np.uint8)
-        pen = int(rng.integers(3, 10))
-        if number % 2:
-            letter, font = LETTERS[rng.integers(len(LETTERS))], FONTS[rng.integers(len(FONTS))]
-            cv2.putText(ink, letter, (40, 120), font, 3.5, 1, pen, cv2.LINE_AA)
-        else:
-            ends = rng.uniform(0.2, 1.8, (int(rng.integers(6, 14)), 2)) * HEIGHT
-            at = np.linspace(0, len(ends) - 1, 40 * len(ends))
-            way = np.stack([np.interp(at, range(len(ends)), axis) for axis in ends.T], axis=1)
-            smooth = cv2.GaussianBlur(way, (1, 61), 12, borderType=cv2.BORDER_REPLICATE)
-            cv2.polylines(ink, [np.rint(smooth).astype(np.int32)], False, 1, pen, cv2.LINE_AA)
-        page = _painted(np.full((*ink.shape, 3), PAPER.paper, np.float32), PAPER.ink, ink)
-        pages.append(_photographed(page, PAPER, rng))
-    return pages
+    kinds = {"scribbles": _scribble, "letters": _letter}
+    return {name: [_with_ink(draw(rng), rng) for _ in range(count)] for name, draw in kinds.items()}
+
+
+def _with_ink(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    page = np.full((*ink.shape, 3), PAPER.paper, np.float32)
+    return _photographed(_painted(page, PAPER.ink, ink), PAPER, rng)
+
+
+def _letter(rng: np.random.Generator) -> np.ndarray:
+    ink = np.zeros((2 * HEIGHT, 2 * HEIGHT), np.uint8)
+    letter, font = LETTERS[rng.integers(len(LETTERS))], FONTS[rng.integers(len(FONTS))]
+    pen = int(rng.integers(3, 10))
+    return cv2.putText(ink, letter, (40, 120), font, 3.5, 1, pen, cv2.LINE_AA)
+
+
+def _scribble(rng: np.random.Generator) -> np.ndarray:
+    ink = np.zeros((2 * HEIGHT, 2 * HEIGHT), np.uint8)
+    ends = rng.uniform(0.2, 1.8, (int(rng.integers(6, 14)), 2)) * HEIGHT
+    at = np.linspace(0, len(ends) - 1, 40 * len(ends))
+    way = np.stack([np.interp(at, range(len(ends)), axis) for axis in ends.T], axis=1)
+    smooth = cv2.GaussianBlur(way, (1, 61), 12, borderType=cv2.BORDER_REPLICATE)
+    pen = int(rng.integers(3, 10))
+    return cv2.polylines(ink, [np.rint(smooth).astype(np.int32)], False, 1, pen, cv2.LINE_AA)

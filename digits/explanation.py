@@ -1,5 +1,6 @@
 """The picture of how a picture was read: from the source to what the first layer sees."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ MARGINS = {"left": 0.02, "right": 0.98, "bottom": 0.02, "top": 0.88, "wspace": 0
 CELL = WIDTH / (MOST_DIGITS + 3)  # inches, for a small image
 
 
-def explain(sheet: Sheet, model: Model, path: Path) -> None:
+def draw(sheet: Sheet, answers: Sequence[str], model: Model, path: Path) -> None:
     """Draw the source, its ink, each digit as the model takes it, and the first layer's maps.
 
     Args:
         sheet: from `digitizing.examine`.
+        answers: of the model, one for each of its digits.
+        path: of the PNG.
     """
     digits = sheet.digits[:MOST_DIGITS]
     height, width = sheet.pixels.shape[:2]
@@ -39,7 +42,8 @@ def explain(sheet: Sheet, model: Model, path: Path) -> None:
         axes.set_axis_off()
         _boxes(axes, sheet)
     if digits:
-        _rows(below.add_axes((0, 0, 1, 1)), np.stack([digit.image for digit in digits]), model)
+        images = np.stack([digit.image for digit in digits])
+        _rows(below.add_axes((0, 0, 1, 1)), images, answers, model)
     else:
         below.text(0.5, 0.5, "no digit was found", ha="center", va="center")
     if hidden := len(sheet.digits) - len(digits):
@@ -56,14 +60,14 @@ def _boxes(axes: Axes, sheet: Sheet) -> None:
         )
 
 
-def _rows(axes: Axes, images: np.ndarray, model: Model) -> None:
+def _rows(axes: Axes, images: np.ndarray, answers: Sequence[str], model: Model) -> None:
     """A column for each digit: its class, its image, and the first layer's maps below."""
-    probabilities = model.predict(images)
+    confidences = model.predict(images).max(axis=1)
     axes.set(xlim=(-2.5, MOST_DIGITS + 0.5), ylim=(MAPS + 1.1, -0.9), autoscale_on=False)
     axes.set_axis_off()
-    for column, (image, answer) in enumerate(zip(images, probabilities, strict=True)):
-        name = model.classes[answer.argmax()]
-        axes.text(column + 0.5, -0.1, f"{name}\n{answer.max():.0%}", ha="center", fontsize=8)
+    for column, (image, confidence) in enumerate(zip(images, confidences, strict=True)):
+        caption = f"{answers[column]}\n{confidence:.0%}"
+        axes.text(column + 0.5, -0.1, caption, ha="center", fontsize=8)
         figures.tile(axes, column, 0, image)
     axes.text(-0.1, 0.5, "as the model takes it", ha="right", va="center", fontsize=8)
     if layers := model.layers(images):
