@@ -36,7 +36,8 @@ def explain(sheet: Sheet, model: Model, path: Path) -> None:
     ink.imshow(sheet.ink, cmap="gray_r", extent=(0, width, height, 0), interpolation="nearest")
     for axes, title in ((source, "the picture"), (ink, "its ink, and what is a digit")):
         axes.set_title(title)
-        axes.set_axis_off()
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set(color=figures.GREY, linewidth=0.5)  # white has no end by itself
         _boxes(axes, sheet)
     if digits:
         _rows(below.add_axes((0, 0, 1, 1)), np.stack([digit.image for digit in digits]), model)
@@ -59,7 +60,7 @@ def _boxes(axes: Axes, sheet: Sheet) -> None:
 def _rows(axes: Axes, images: np.ndarray, model: Model) -> None:
     """A column for each digit: its class, its image, and the first layer's maps below."""
     probabilities = model.predict(images)
-    axes.set(xlim=(-2.5, MOST_DIGITS + 0.5), ylim=(MAPS + 1.1, -0.9), autoscale_on=False)
+    axes.set(xlim=(-2.5, MOST_DIGITS + 0.5), ylim=(MAPS + 1.2, -0.9), autoscale_on=False)
     axes.set_axis_off()
     for column, (image, answer) in enumerate(zip(images, probabilities, strict=True)):
         name = model.classes[answer.argmax()]
