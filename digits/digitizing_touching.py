@@ -19,7 +19,8 @@ CUT = 2.5  # widths of the stroke: so much ink may a cut go through
 CONTACTS = 2  # times
 CLEAN = 0.95  # of the ink of a digit hangs together; a bad cut leaves crumbs
 SURE = 0.95  # of each part: pieces of a scribble look like digits, though seldom clear ones
-CUT_COST = 0.02  # what a cut takes from the logarithm of the confidences
+CUT_COST = 0.02  # what a cut takes from the logarithm of the confidences,
+NARROW_COST = 0.5  # and this times the widths that the part lacks to a height
 ASIDE = 0.05  # what a step aside costs a cut, where going through a pixel of ink costs 1
 DIAGONAL = 0.4  # what it costs more in ink, where the way is longer by this
 STEPS = 12  # places for a cut, in the height
@@ -40,7 +41,8 @@ def split(part: Part, predict: Predict) -> list[Part]:
     if width < NARROW * height:
         return [part]
     (whole,) = predict(part.image[None]).max(axis=1)
-    if np.log(whole) > -CUT_COST:  # no cut pays
+    cost = CUT_COST + NARROW_COST * max(0.0, 1 - width / height)
+    if np.log(whole) > -cost:  # no cut pays
         return [part]
     small = _resized(part.mask, min(1.0, HEIGHT / height))
     seams = _seams(small)
@@ -56,7 +58,7 @@ def split(part: Part, predict: Predict) -> list[Part]:
     best: list[tuple[float, list[Part]]] = [(0.0, [])]
     for end in range(1, len(seams)):
         ways = [
-            (best[start][0] + np.log(confidence) - CUT_COST, [*best[start][1], piece])
+            (best[start][0] + np.log(confidence) - cost, [*best[start][1], piece])
             for ((start, stop), piece), confidence in zip(pieces.items(), confidences, strict=True)
             if stop == end and (confidence >= SURE or (start, stop) == (0, last))
         ]

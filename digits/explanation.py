@@ -39,7 +39,8 @@ def draw(sheet: Sheet, answers: Sequence[str], model: Model, path: Path) -> None
     ink.imshow(sheet.ink, cmap="gray_r", extent=(0, width, height, 0), interpolation="nearest")
     for axes, title in ((source, "the picture"), (ink, "its ink, and what is a digit")):
         axes.set_title(title)
-        axes.set_axis_off()
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set(color=figures.GREY, linewidth=0.5)  # white has no end by itself
         _boxes(axes, sheet)
     if digits:
         images = np.stack([digit.image for digit in digits])
@@ -63,7 +64,7 @@ def _boxes(axes: Axes, sheet: Sheet) -> None:
 def _rows(axes: Axes, images: np.ndarray, answers: Sequence[str], model: Model) -> None:
     """A column for each digit: its class, its image, and the first layer's maps below."""
     confidences = model.predict(images).max(axis=1)
-    axes.set(xlim=(-2.5, MOST_DIGITS + 0.5), ylim=(MAPS + 1.1, -0.9), autoscale_on=False)
+    axes.set(xlim=(-2.5, MOST_DIGITS + 0.5), ylim=(MAPS + 1.2, -0.9), autoscale_on=False)
     axes.set_axis_off()
     for column, (image, confidence) in enumerate(zip(images, confidences, strict=True)):
         caption = f"{answers[column]}\n{confidence:.0%}"

@@ -286,20 +286,20 @@ def test_most_digits_are_read_right() -> None:
 def test_a_model_parts_digits_that_touch() -> None:
     pixels = np.full((200, 320, 3), 255, np.uint8)
     cv2.circle(pixels, (100, 100), 50, (0, 0, 0), 12)
-    cv2.circle(pixels, (210, 100), 50, (0, 0, 0), 12)
+    cv2.circle(pixels, (212, 100), 50, (0, 0, 0), 12)
 
     def rings(images: np.ndarray) -> np.ndarray:
-        """Sure of one round hole in the middle, unsure of anything else."""
+        """Sure of what is as high as wide with nothing in the middle, unsure of all else."""
         ink = images > 50
-        left, right = ink[:, 14, 3:9].any(axis=1), ink[:, 14, 20:26].any(axis=1)
-        sure = left & right & ~ink[:, 14, 14]
+        height, width = ink.any(axis=2).sum(axis=1), ink.any(axis=1).sum(axis=1)
+        sure = (abs(height - width) < 3) & ~ink[:, 14, 14]
         return np.where(sure[:, None], [0.99, 0.01], [0.6, 0.4])
 
     assert len(digitize(pixels)) == 1
     digits = digitize(pixels, rings)
     assert [digit.position for digit in digits] == [0, 1]
-    assert digits[0].box.right == pytest.approx(155, abs=4)
-    assert digits[1].box.left == pytest.approx(155, abs=4)
+    assert digits[0].box.right == pytest.approx(156, abs=16)  # a stroke
+    assert digits[1].box.left == pytest.approx(156, abs=16)  # a stroke
 
 
 def test_a_sure_whole_is_not_cut() -> None:
