@@ -6,7 +6,7 @@ import numpy as np
 from digits import digitizing_ruling as ruling
 
 GROUND_SHARE = 0.25  # of the picture's shorter side: broader is no stroke but part of the ground
-GROUND_SIDE = 200  # pixels of the longer side, enough for the ground, which is smooth
+GROUND_SIDE = 128  # pixels of the longer side, enough for the ground, which is smooth
 GROUND_STEPS = 4  # a small disc several times is nearly the large one, and quicker
 SAMPLE_SIDE = 400  # pixels of the longer side, enough to count by
 DARKEST = 0.05  # of white: a ground is taken to be no darker
