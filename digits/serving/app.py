@@ -273,7 +273,7 @@ def _model_answers(recognizer: Recognizer, probabilities: np.ndarray) -> list[di
             "refused": answer.refused,
         }
         for answer, several in zip(
-            recognizer.answers(probabilities), probabilities.round(6), strict=True
+            recognizer.answers(probabilities), probabilities.astype(float).round(6), strict=True
         )
     ]
 
