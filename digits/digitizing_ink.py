@@ -6,9 +6,12 @@ import numpy as np
 from digits import digitizing_ruling as ruling
 
 GROUND_SHARE = 0.25  # of the picture's shorter side: broader is no stroke but part of the ground
+AROUND = 0.5  # of the picture's edge: so much at least is what surrounds a sheet
+PLAIN = 25  # of 255: what surrounds it differs no more from what is near, or may be written on
 GROUND_SIDE = 200  # pixels of the longer side, enough for the ground, which is smooth
 GROUND_STEPS = 4  # a small disc several times is nearly the large one, and quicker
 SAMPLE_SIDE = 400  # pixels of the longer side, enough to count by
+BEYOND = 0.75  # of the ground at the picture's edge: darker outside is no ground but ink
 DARKEST = 0.05  # of white: a ground is taken to be no darker
 LEVEL_SHARE = 0.125  # of the longer side: within it the ink is as dark as elsewhere
 LEAST_CONTRAST = 0.08  # of the ground's brightness; pencil has 0.2 and more
@@ -26,7 +29,7 @@ def find(picture: np.ndarray) -> np.ndarray:
     Returns:
         `bool (height, width)`.
     """
-    darkness = contrast(picture)
+    darkness = contrast(_without_surroundings(picture))
     sample = _sample(darkness)
     centre = np.median(sample)
     spread = 1.4826 * float(np.median(np.abs(sample - centre)))  # were it Gaussian
@@ -40,6 +43,32 @@ def find(picture: np.ndarray) -> np.ndarray:
     printed = ruling.frames(mask) | ruling.lines(is_marked)
     written = mask & ~printed
     return written if written.any() else mask
+
+
+def _without_surroundings(picture: np.ndarray) -> np.ndarray:
+    """With what lies around a sheet, such as a scan's black border, painted as the sheet is.
+
+    It is of the other half of the brightnesses, smaller than the sheet, along the most of the
+    picture's edge, and plain: if it is but a shadow, nothing that is written gets lost.
+    """
+    grey = cv2.cvtColor(_shrunk(picture, GROUND_SIDE), cv2.COLOR_RGB2GRAY)
+    threshold, _ = cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU)
+    is_other = (grey > threshold) != (np.median(grey) > threshold)
+    edge = np.ones(grey.shape, bool)
+    edge[1:-1, 1:-1] = False
+    if is_other[edge].mean() < AROUND:
+        return picture
+    _, labels = cv2.connectedComponents(is_other.astype(np.uint8))
+    numbers = np.unique(labels[edge])
+    around = np.isin(labels, numbers[numbers > 0]).astype(np.uint8)
+    inner = cv2.erode(around, _disc(5), borderValue=1) > 0
+    differences = cv2.absdiff(grey, cv2.medianBlur(grey, 15))[inner]
+    if not inner.any() or np.percentile(differences, 99.9) > PLAIN:
+        return picture
+    outer = _stretched(cv2.dilate(around, _disc(5)), picture.shape) > 0
+    painted = picture.copy()
+    painted[outer] = np.median(_sample(picture)[~_sample(outer)], axis=0)
+    return painted
 
 
 def contrast(picture: np.ndarray) -> np.ndarray:
@@ -88,12 +117,18 @@ def _ground(picture: np.ndarray) -> np.ndarray:
     """The brightness of the ground under the ink, of each channel, `float32` of that shape."""
     small = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1)
     reach = int(min(small.shape[:2]) * GROUND_SHARE) | 1
-    # The light goes on as it came: an odd reflection continues a slope.
+    # The light goes on as it came: an odd reflection continues a slope. But not the ink.
     beyond = [(reach, reach), (reach, reach), (0, 0)]
-    padded = np.pad(small, beyond, mode="reflect", reflect_type="odd")
+    slope = np.pad(small, beyond, mode="reflect", reflect_type="odd")
+    padded = np.maximum(slope, BEYOND * np.pad(_closed(small, reach), beyond, mode="reflect"))
+    padded[reach:-reach, reach:-reach] = small
+    return _closed(padded, reach)[reach:-reach, reach:-reach]
+
+
+def _closed(image: np.ndarray, reach: int) -> np.ndarray:
+    """Without what is dark and narrower than this."""
     tip = _disc(round(reach / GROUND_STEPS))
-    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, tip, iterations=GROUND_STEPS)
-    return closed[reach:-reach, reach:-reach]
+    return cv2.morphologyEx(image, cv2.MORPH_CLOSE, tip, iterations=GROUND_STEPS)
 
 
 def _sample(image: np.ndarray) -> np.ndarray:
