@@ -7,6 +7,7 @@ from digits import digitizing_ruling as ruling
 
 GROUND_SHARE = 0.25  # of the picture's shorter side: broader is no stroke but part of the ground
 AROUND = 0.5  # of the picture's edge: so much at least is what surrounds a sheet
+APART = 0.35  # times as bright as a sheet, or the inverse, is what surrounds it: no shadow is
 PLAIN = 25  # of 255: what surrounds it differs no more from what is near, or may be written on
 GROUND_SIDE = 200  # pixels of the longer side, enough for the ground, which is smooth
 GROUND_STEPS = 4  # a small disc several times is nearly the large one, and quicker
@@ -48,8 +49,8 @@ def find(picture: np.ndarray) -> np.ndarray:
 def _without_surroundings(picture: np.ndarray) -> np.ndarray:
     """With what lies around a sheet, such as a scan's black border, painted as the sheet is.
 
-    It is of the other half of the brightnesses, smaller than the sheet, along the most of the
-    picture's edge, and plain: if it is but a shadow, nothing that is written gets lost.
+    It is much darker or lighter than the sheet, smaller, along the most of the picture's edge,
+    and plain: nothing that is written gets lost.
     """
     grey = cv2.cvtColor(_shrunk(picture, GROUND_SIDE), cv2.COLOR_RGB2GRAY)
     threshold, _ = cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU)
@@ -62,8 +63,9 @@ def _without_surroundings(picture: np.ndarray) -> np.ndarray:
     numbers = np.unique(labels[edge])
     around = np.isin(labels, numbers[numbers > 0]).astype(np.uint8)
     inner = cv2.erode(around, _disc(5), borderValue=1) > 0
+    darker, lighter = sorted([np.median(grey[is_other]), np.median(grey[~is_other])])
     differences = cv2.absdiff(grey, cv2.medianBlur(grey, 15))[inner]
-    if not inner.any() or np.percentile(differences, 99.9) > PLAIN:
+    if darker > APART * lighter or not inner.any() or np.percentile(differences, 99.9) > PLAIN:
         return picture
     outer = _stretched(cv2.dilate(around, _disc(5)), picture.shape) > 0
     painted = picture.copy()
