@@ -7,12 +7,13 @@ from digits import digitizing_ruling as ruling
 
 GROUND_SHARE = 0.25  # of the picture's shorter side: broader is no stroke but part of the ground
 AROUND = 0.5  # of the picture's edge: so much at least is what surrounds a sheet
-APART = 0.35  # times as bright as a sheet, or the inverse, is what surrounds it: no shadow is
+APART = 0.35  # times as bright as a sheet, or the inverse, is what surrounds it: no shadow is,
+ALL_AROUND = 0.9  # or along so much of the edge, as no shadow is, if it is
+NEARLY = 0.8  # times as bright
 PLAIN = 25  # of 255: what surrounds it differs no more from what is near, or may be written on
 GROUND_SIDE = 200  # pixels of the longer side, enough for the ground, which is smooth
 GROUND_STEPS = 4  # a small disc several times is nearly the large one, and quicker
 SAMPLE_SIDE = 400  # pixels of the longer side, enough to count by
-BEYOND = 0.75  # of the ground at the picture's edge: darker outside is no ground but ink
 DARKEST = 0.05  # of white: a ground is taken to be no darker
 LEVEL_SHARE = 0.125  # of the longer side: within it the ink is as dark as elsewhere
 LEAST_CONTRAST = 0.08  # of the ground's brightness; pencil has 0.2 and more
@@ -49,15 +50,16 @@ def find(picture: np.ndarray) -> np.ndarray:
 def _without_surroundings(picture: np.ndarray) -> np.ndarray:
     """With what lies around a sheet, such as a scan's black border, painted as the sheet is.
 
-    It is much darker or lighter than the sheet, smaller, along the most of the picture's edge,
+    It is darker or lighter than the sheet, smaller, along the most of the picture's edge,
     and plain: nothing that is written gets lost.
     """
-    grey = cv2.cvtColor(_shrunk(picture, GROUND_SIDE), cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(_shrunk(_sample(picture), GROUND_SIDE), cv2.COLOR_RGB2GRAY)
     threshold, _ = cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU)
     is_other = (grey > threshold) != (np.median(grey) > threshold)
     edge = np.ones(grey.shape, bool)
     edge[1:-1, 1:-1] = False
-    if is_other[edge].mean() < AROUND:
+    along = is_other[edge].mean()
+    if along < AROUND:
         return picture
     _, labels = cv2.connectedComponents(is_other.astype(np.uint8))
     numbers = np.unique(labels[edge])
@@ -65,7 +67,8 @@ def _without_surroundings(picture: np.ndarray) -> np.ndarray:
     inner = cv2.erode(around, _disc(5), borderValue=1) > 0
     darker, lighter = sorted([np.median(grey[is_other]), np.median(grey[~is_other])])
     differences = cv2.absdiff(grey, cv2.medianBlur(grey, 15))[inner]
-    if darker > APART * lighter or not inner.any() or np.percentile(differences, 99.9) > PLAIN:
+    apart = NEARLY if along > ALL_AROUND else APART
+    if darker > apart * lighter or not inner.any() or np.percentile(differences, 99.9) > PLAIN:
         return picture
     outer = _stretched(cv2.dilate(around, _disc(5)), picture.shape) > 0
     painted = picture.copy()
@@ -119,18 +122,12 @@ def _ground(picture: np.ndarray) -> np.ndarray:
     """The brightness of the ground under the ink, of each channel, `float32` of that shape."""
     small = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1)
     reach = int(min(small.shape[:2]) * GROUND_SHARE) | 1
-    # The light goes on as it came: an odd reflection continues a slope. But not the ink.
+    # The light goes on as it came: an odd reflection continues a slope.
     beyond = [(reach, reach), (reach, reach), (0, 0)]
-    slope = np.pad(small, beyond, mode="reflect", reflect_type="odd")
-    padded = np.maximum(slope, BEYOND * np.pad(_closed(small, reach), beyond, mode="reflect"))
-    padded[reach:-reach, reach:-reach] = small
-    return _closed(padded, reach)[reach:-reach, reach:-reach]
-
-
-def _closed(image: np.ndarray, reach: int) -> np.ndarray:
-    """Without what is dark and narrower than this."""
+    padded = np.pad(small, beyond, mode="reflect", reflect_type="odd")
     tip = _disc(round(reach / GROUND_STEPS))
-    return cv2.morphologyEx(image, cv2.MORPH_CLOSE, tip, iterations=GROUND_STEPS)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, tip, iterations=GROUND_STEPS)
+    return closed[reach:-reach, reach:-reach]
 
 
 def _sample(image: np.ndarray) -> np.ndarray:
