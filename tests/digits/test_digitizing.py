@@ -205,6 +205,18 @@ def test_colour_is_contrast_even_where_grey_is_little() -> None:
     assert difference(page(7).pixels, pixels) < 6
 
 
+@pytest.mark.parametrize(("paper", "around"), [(230, 10), (230, 150), (30, 240)])
+@pytest.mark.parametrize("angle", [0, 7])
+def test_what_surrounds_a_sheet_is_no_ink(paper: int, around: int, angle: int) -> None:
+    clean = page(2, 5).pixels
+    sheet = np.where(clean < 128, 255 - paper, paper).astype(np.uint8)
+    height, width = sheet.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1)
+    turn[:, 2] += 60
+    size = (width + 120, height + 120)
+    assert len(digitize(cv2.warpAffine(sheet, turn, size, borderValue=(around,) * 3))) == 2
+
+
 def test_bytes_are_decoded_first() -> None:
     _, content = cv2.imencode(".png", page(4).pixels)
     assert (digitize(content.tobytes())[0].image == one(page(4).pixels).image).all()
