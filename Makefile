@@ -31,6 +31,7 @@ benchmarks: setup  ## measure again what the README quotes: hours, on an idle ma
 	python -m benchmarks.inference
 	python -m benchmarks.scaling
 	python -m benchmarks.loop
+	python -m benchmarks.handwriting
 	python -m benchmarks.serving
 	python -m benchmarks.serving --soak 300
 	python -m benchmarks.page

@@ -88,7 +88,8 @@ def test_help(name: str) -> None:
 
 def test_the_readme_quotes_the_tables_that_were_measured() -> None:
     readme = (ROOT / "README.md").read_text()
-    for name in ("training", "seeds", "overhead", "inference", "scaling", "loop"):
+    pipeline = ("training", "seeds", "overhead", "inference", "scaling", "loop")
+    for name in (*pipeline, "handwriting", "serving", "page"):
         table = (ROOT / f"reports/benchmarks/{name}.md").read_text().split("\n\n")[0]
         assert table in readme, name
         assert json.loads((ROOT / f"reports/benchmarks/{name}.json").read_text())["machine"]
