@@ -93,12 +93,18 @@ class Recognizer:
         digits = self.examine(picture).digits
         return self.answers(self.classify(stack(digits)), digits)
 
-    def examine(self, picture: bytes | np.ndarray | Path, most_pixels: int = MOST_PIXELS) -> Sheet:
+    def examine(
+        self,
+        picture: bytes | np.ndarray | Path,
+        most_pixels: int = MOST_PIXELS,
+        parted: bool = True,
+    ) -> Sheet:
         """The digits of a picture as images for `classify`, and how they were found.
 
         Args:
             picture: as for `read`.
             most_pixels: of a file; more are refused before anything is unpacked.
+            parted: whether digits that touch are parted, which takes the most of the time.
 
         Raises:
             UserError: it is not a picture that can be read.
@@ -106,7 +112,7 @@ class Recognizer:
         if isinstance(picture, Path):
             picture = picture.read_bytes()
         pixels = decode(picture, most_pixels) if isinstance(picture, bytes) else picture
-        return examine(pixels, self.classify)
+        return examine(pixels, self.classify if parted else None)
 
     def explain(self, picture: bytes | np.ndarray | Path, path: Path) -> None:
         """Draw how a picture is read, as PNG: its ink, the digits, what the first layer sees.

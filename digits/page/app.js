@@ -23,7 +23,11 @@ let isWriting = false;
 
 /** What there is to read, and the digit whose maps are wanted. */
 function state() {
-  return { ...paper.pixels(), maps: areShown() && digits.length ? nearest() : undefined };
+  return {
+    ...paper.pixels(),
+    unfinished: isWriting, // half a digit is not to be cut in two, which would take long, too
+    maps: areShown() && digits.length ? nearest() : undefined,
+  };
 }
 
 function show(/** @type {import("./reader.js").Reading} */ reading, { left, top }) {

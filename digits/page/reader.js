@@ -28,7 +28,8 @@ export class Reader {
 
   /**
    * @template State
-   * @param {() => State & {width: number, height: number, grey: Uint8Array, maps?: number}} state
+   * @param {() => State & {width: number, height: number, unfinished: boolean, grey: Uint8Array,
+   *   maps?: number}} state
    *   what there is to read now
    * @param {(reading: Reading, state: State) => void} show
    * @param {(trouble: string) => void} tell of a trouble, or by "" of its end
@@ -72,8 +73,9 @@ export class Reader {
 }
 
 /** @returns {Promise<Reading>} */
-async function ask({ width, height, grey, maps }) {
-  const query = new URLSearchParams({ width, height, ...(maps === undefined ? {} : { maps }) });
+async function ask({ width, height, unfinished, grey, maps }) {
+  const chosen = maps === undefined ? {} : { maps };
+  const query = new URLSearchParams({ width, height, unfinished, ...chosen });
   let response;
   try {
     response = await fetch(`read?${query}`, {

@@ -135,6 +135,9 @@ def build(
         maps: Annotated[
             int | None, Query(ge=0, description="number of the digit whose feature maps to add")
         ] = None,
+        unfinished: Annotated[
+            bool, Query(description="the pen is still down: what touches is not parted yet")
+        ] = False,
     ) -> Response:
         """The digits of a drawing as every model sees them."""
         start = time.perf_counter()
@@ -146,7 +149,7 @@ def build(
         served = service.served
         main = served[0].recognizer
         picture = np.frombuffer(body, np.uint8).reshape(height, width)
-        digits = await service.find(main, picture)
+        digits = await service.find(main, picture, parted=not unfinished)
         images = stack(digits)
         probabilities = await asyncio.gather(*(each.classify(images) for each in served))
         answers = {

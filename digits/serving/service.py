@@ -53,12 +53,13 @@ class Service:
         observe = self.metrics.batch.observe
         return Served(recognizer, Batcher(recognizer.classify, self._inference, observe))
 
-    async def find(self, recognizer: Recognizer, picture: bytes | np.ndarray) -> list[Digit]:
-        """The digits of a picture."""
-        most = self.limits.digits
-        digits = await self.in_thread(
-            lambda: recognizer.examine(picture, self.limits.pixels).digits
-        )
+    async def find(
+        self, recognizer: Recognizer, picture: bytes | np.ndarray, parted: bool = True
+    ) -> list[Digit]:
+        """The digits of a picture, see `Recognizer.examine`."""
+        most, pixels = self.limits.digits, self.limits.pixels
+        sheet = await self.in_thread(lambda: recognizer.examine(picture, pixels, parted))
+        digits: list[Digit] = sheet.digits
         if len(digits) > most:
             raise UserError(f"a picture of {len(digits)} digits: at most {most} are answered")
         return digits

@@ -106,6 +106,26 @@ def test_read_gives_all_that_the_page_shows(
             assert answer["digit"] == ("?" if refused else str(expected.argmax()))
 
 
+class Rings(Recognizer):
+    """Sure of what is as high as wide with nothing in the middle, unsure of all else."""
+
+    def classify(self, images: np.ndarray) -> np.ndarray:
+        ink = images > 50
+        height, width = ink.any(axis=2).sum(axis=1), ink.any(axis=1).sum(axis=1)
+        sure = (abs(height - width) < 3) & ~ink[:, 14, 14]
+        return np.where(sure[:, None], [0.99, *9 * [0.001]], 0.1).astype(np.float32)
+
+
+def test_read_parts_what_touches_once_it_is_finished(models: Path, serve: Serve) -> None:
+    touching = np.full((200, 320), 255, np.uint8)
+    for left in (100, 212):
+        cv2.circle(touching, (left, 100), 50, 0, 12)
+    client = serve(Rings(models / "cnn"))
+    assert len(read(client, touching, unfinished=1)["digits"]) == 1
+    assert len(read(client, touching, unfinished=0)["digits"]) == 2
+    assert len(read(client, touching)["digits"]) == 2
+
+
 def test_read_adds_feature_maps(client: httpx.Client, recognizers: list[Recognizer]) -> None:
     reading = read(client, maps=1)
     crop = np.frombuffer(base64.b64decode(reading["digits"][1]["crop"]), np.uint8)
