@@ -87,6 +87,8 @@ class Model:
         options.intra_op_num_threads = self._threads
         options.use_deterministic_compute = True
         options.log_severity_level = 3  # errors
+        # A thread that spins until the next call takes a core from whoever else computes.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def predict(self, images: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import socket
 from functools import partial
 from pathlib import Path
 
+import cv2
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -36,6 +37,7 @@ def run(
     Raises:
         UserError: there is no such model, or the address cannot be had.
     """
+    cv2.setNumThreads(1)  # pictures are looked at beside each other, each by a thread
     load = partial(Recognizer, model, threshold, threads)
     main = load()
     others = [
