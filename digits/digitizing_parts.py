@@ -53,7 +53,9 @@ class Box:
     def scaled(self, down: float, across: float) -> Box:
         """The same place in a picture larger by these factors, at least a pixel."""
         left, top = int(self.left * across), int(self.top * down)
-        right, bottom = int(np.ceil(self.right * across)), int(np.ceil(self.bottom * down))
+        # 300 x 0.07 is a bit above 21, which is no further pixel.
+        right = int(np.ceil(self.right * across - 1e-6))
+        bottom = int(np.ceil(self.bottom * down - 1e-6))
         return Box(left, top, right - left, bottom - top)
 
     def overlap(self, other: Box) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
 from benchmarks import rendered
-from digits.digitizing import Digit, digitize, examine
+from digits.digitizing import Box, Digit, digitize, examine
 from digits.digitizing_crops import crop
 from digits.errors import UserError
 
@@ -183,6 +183,12 @@ def test_specks_beside_a_digit_are_none_of_it() -> None:
     for place in ((box.left + 10, box.top - 18), (box.right + 14, box.top + 20)):
         cv2.circle(pixels, place, 3, (0, 0, 0), -1)
     assert one(pixels).box == box
+
+
+def test_a_box_scaled_back_ends_with_the_picture() -> None:
+    for side in range(1, 300):
+        scaled = Box(0, 0, 300, 300).scaled(side / 300, side / 300)
+        assert (scaled.right, scaled.bottom) == (side, side)
 
 
 def test_specks_and_dashes_are_no_digits() -> None:
