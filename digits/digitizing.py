@@ -13,6 +13,7 @@ import numpy as np
 from digits import digitizing_ink as ink
 from digits import digitizing_parts as parts
 from digits import digitizing_touching as touching
+from digits.digitizing_crops import scaled
 from digits.digitizing_decoding import decode
 from digits.digitizing_parts import Box
 from digits.digitizing_touching import Predict
@@ -93,5 +94,4 @@ def _resized(pixels: np.ndarray) -> np.ndarray:
     """Small enough to be quick, large enough for a stroke to have an inside."""
     side = max(pixels.shape[:2])
     scale = np.clip(side, *WORKING_SIDES) / side
-    size = [max(1, round(length * scale)) for length in pixels.shape[1::-1]]
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return scaled(pixels, scale, cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)

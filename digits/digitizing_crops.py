@@ -37,6 +37,12 @@ def crop(mask: np.ndarray, parts: int = FINE) -> np.ndarray:
     return np.rint(255 * image).clip(0, 255).astype(np.uint8)
 
 
+def scaled(image: np.ndarray, scale: float, interpolation: int) -> np.ndarray:
+    """Both sides of an image times this, at least a pixel each."""
+    size = [max(1, round(length * scale)) for length in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=interpolation)
+
+
 def stroke_width(mask: np.ndarray) -> float:
     """The width of the strokes in an image with ink, `(height, width)`, in pixels."""
     return float(stroke_widths(mask.astype(int))[1])
@@ -61,6 +67,4 @@ def stroke_widths(labels: np.ndarray) -> list[float]:
 def _fit(ink: np.ndarray, side: int) -> np.ndarray:
     """Scaled, its longer side to this, `float32`."""
     scale = side / max(ink.shape)
-    size = [max(1, round(length * scale)) for length in ink.shape[::-1]]
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(ink.astype(np.float32), size, interpolation=way)
+    return scaled(ink.astype(np.float32), scale, cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from digits import digitizing_ruling as ruling
+from digits.digitizing_crops import scaled
 
 GROUND_SHARE = 0.25  # of the picture's shorter side: broader is no stroke but part of the ground
 AROUND = 0.5  # of the picture's edge: so much at least is what surrounds a sheet
@@ -145,9 +146,7 @@ def _stretched(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _shrunk(image: np.ndarray, side: int, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
     """No longer than this, in pixels."""
-    scale = min(1.0, side / max(image.shape[:2]))
-    size = [max(1, round(length * scale)) for length in image.shape[1::-1]]
-    return cv2.resize(image, size, interpolation=interpolation)
+    return scaled(image, min(1.0, side / max(image.shape[:2])), interpolation)
 
 
 def _disc(diameter: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from digits.digitizing_crops import crop, stroke_width
+from digits.digitizing_crops import crop, scaled, stroke_width
 from digits.digitizing_parts import Box, Part
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -69,9 +69,9 @@ def split(part: Part, predict: Predict) -> list[Part]:
 
 def _resized(mask: np.ndarray, scale: float) -> Part:
     """A part by itself, small enough to be searched quickly."""
-    size = [max(1, round(length * scale)) for length in mask.shape[::-1]]
-    own = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    return Part(Box(0, 0, *size), own, stroke_width(own))
+    own = scaled(mask.astype(np.uint8), scale, cv2.INTER_NEAREST) > 0
+    height, width = own.shape
+    return Part(Box(0, 0, width, height), own, stroke_width(own))
 
 
 def _in_place(digit: Part, part: Part, small: Part) -> Part:

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from digits import figures
 from digits.digitizing import Sheet
 from digits.inference import Model
+from digits.recognizer import Answer
 
 MOST_DIGITS = 16  # shown one by one: more would be too small
 MAPS = 4  # of the first layer, those that vary most
@@ -19,12 +20,12 @@ MARGINS = {"left": 0.02, "right": 0.98, "bottom": 0.02, "top": 0.88, "wspace": 0
 CELL = WIDTH / (MOST_DIGITS + 3)  # inches, for a small image
 
 
-def draw(sheet: Sheet, answers: Sequence[str], model: Model, path: Path) -> None:
+def draw(sheet: Sheet, answers: Sequence[Answer], model: Model, path: Path) -> None:
     """Draw the source, its ink, each digit as the model takes it, and the first layer's maps.
 
     Args:
         sheet: from `digitizing.examine`.
-        answers: of the model, one for each of its digits.
+        answers: to its digits.
         path: of the PNG.
     """
     digits = sheet.digits[:MOST_DIGITS]
@@ -61,13 +62,12 @@ def _boxes(axes: Axes, sheet: Sheet) -> None:
         )
 
 
-def _rows(axes: Axes, images: np.ndarray, answers: Sequence[str], model: Model) -> None:
+def _rows(axes: Axes, images: np.ndarray, answers: Sequence[Answer], model: Model) -> None:
     """A column for each digit: its class, its image, and the first layer's maps below."""
-    confidences = model.predict(images).max(axis=1)
     axes.set(xlim=(-2.5, MOST_DIGITS + 0.5), ylim=(MAPS + 1.2, -0.9), autoscale_on=False)
     axes.set_axis_off()
-    for column, (image, confidence) in enumerate(zip(images, confidences, strict=True)):
-        caption = f"{answers[column]}\n{confidence:.0%}"
+    for column, (image, answer) in enumerate(zip(images, answers, strict=False)):
+        caption = f"{answer.digit}\n{answer.confidence:.0%}"
         axes.text(column + 0.5, -0.1, caption, ha="center", fontsize=8)
         figures.tile(axes, column, 0, image)
     axes.text(-0.1, 0.5, "as the model takes it", ha="right", va="center", fontsize=8)

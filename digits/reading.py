@@ -44,9 +44,11 @@ def read(
     for name in pictures:
         try:
             picture = sys.stdin.buffer.read() if name == STDIN else (folder / name).read_bytes()
-            found[name] = recognizer.read(picture)
-            if explanation:
+            found[name] = (
                 recognizer.explain(picture, explanation)
+                if explanation
+                else recognizer.read(picture)
+            )
         except UserError as error:
             failures.append(f"{name}: {error}")
         except OSError as error:

@@ -90,8 +90,7 @@ class Recognizer:
         Raises:
             UserError: it is not a picture that can be read.
         """
-        digits = self.examine(picture).digits
-        return self.answers(self.classify(stack(digits)), digits)
+        return self._answers_of(self.examine(picture))
 
     def examine(
         self,
@@ -114,8 +113,8 @@ class Recognizer:
         pixels = decode(picture, most_pixels) if isinstance(picture, bytes) else picture
         return examine(pixels, self.classify if parted else None)
 
-    def explain(self, picture: bytes | np.ndarray | Path, path: Path) -> None:
-        """Draw how a picture is read, as PNG: its ink, the digits, what the first layer sees.
+    def explain(self, picture: bytes | np.ndarray | Path, path: Path) -> list[Answer]:
+        """As `read`, and draw how, as PNG: the ink, the digits, what the first layer sees.
 
         Args:
             picture: as for `read`.
@@ -124,8 +123,12 @@ class Recognizer:
         from digits import explanation  # matplotlib, which nothing else here needs
 
         sheet = self.examine(picture)
-        answers = self.answers(self.classify(stack(sheet.digits)), sheet.digits)
-        explanation.draw(sheet, [answer.digit for answer in answers], self.network, path)
+        answers = self._answers_of(sheet)
+        explanation.draw(sheet, answers, self.network, path)
+        return answers
+
+    def _answers_of(self, sheet: Sheet) -> list[Answer]:
+        return self.answers(self.classify(stack(sheet.digits)), sheet.digits)
 
     def classify(self, images: np.ndarray) -> np.ndarray:
         """The probabilities of the classes.

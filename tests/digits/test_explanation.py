@@ -10,6 +10,7 @@ from matplotlib.image import imread
 from digits import explanation
 from digits.digitizing import examine
 from digits.inference import Model
+from digits.recognizer import Answer
 
 CNN = """
 <ir_version: 8, opset_import: ["": 17]>
@@ -47,7 +48,8 @@ def page(rings: int, width: int = 700) -> np.ndarray:
 
 def draw(pixels: np.ndarray, model: Model, path: Path) -> np.ndarray:
     sheet = examine(pixels)
-    explanation.draw(sheet, ["a"] * len(sheet.digits), model, path)
+    answers = [Answer(each.box, each.row, "a", 0.9, (("a", 0.9),), False) for each in sheet.digits]
+    explanation.draw(sheet, answers, model, path)
     return imread(path)
 
 
