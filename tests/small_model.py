@@ -1,6 +1,7 @@
 """A small real model, trained in a moment, and handwriting for it: of scikit-learn's digits."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -63,21 +64,23 @@ def write(folder: Path, name: str = "cnn", sharpness: float = 1, **metadata: str
         "weights": np.pad(weights, ((0, 196), (0, 0))),
         "bias": bias,
     }
-    model = onnx.parser.parse_model(GRAPH)
-    for key, values in parts.items():
-        tensor = onnx.numpy_helper.from_array(values.astype(np.float32), key)
-        model.graph.initializer.append(tensor)
-    facts = {
-        "name": name,
-        "classes": json.dumps([str(digit) for digit in range(10)]),
-        "parameters": "3950",
-        "multiply_adds": "18032",
-        "recipe": '{"members": 1}',
-    }
-    onnx.helper.set_model_props(model, facts | metadata)
+    costs = {"parameters": "3950", "multiply_adds": "18032"}
+    model = assemble(GRAPH, parts, name=name, **costs | metadata)
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "model.onnx")
     return folder
+
+
+def assemble(graph: str, weights: Mapping[str, np.ndarray], **metadata: str) -> onnx.ModelProto:
+    """A model of ten digits out of its graph as text, its weights, and what it says of itself."""
+    model = onnx.parser.parse_model(graph)
+    for key, values in weights.items():
+        tensor = onnx.numpy_helper.from_array(values.astype(np.float32), key)
+        model.graph.initializer.append(tensor)
+    classes = json.dumps([str(digit) for digit in range(10)])
+    facts = {"classes": classes, "recipe": '{"members": 1}'}
+    onnx.helper.set_model_props(model, facts | metadata)
+    return model
 
 
 def handwriting(text: str, seed: int = 0) -> np.ndarray:

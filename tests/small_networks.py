@@ -3,7 +3,6 @@
 They read most digits that are written clearly, and are files as `train` writes them.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import onnxruntime
 from sklearn.linear_model import Ridge
 
 from digits.datasets import Split
+from tests import small_model
 
 FIRST_LAYER = {
     "cnn": """
@@ -55,16 +55,8 @@ def write(folder: Path, handwriting: Split) -> None:
 
 
 def _network(name: str, **weights: np.ndarray) -> onnx.ModelProto:
-    proto = onnx.parser.parse_model(NETWORK.format(name=name, first_layer=FIRST_LAYER[name]))
-    for key, values in weights.items():
-        tensor = onnx.numpy_helper.from_array(values.astype(np.float32), key)
-        proto.graph.initializer.append(tensor)
-    metadata = {
-        "name": name,
-        "classes": json.dumps([str(digit) for digit in range(10)]),
-        "parameters": str(sum(values.size for values in weights.values())),
-        "multiply_adds": "0",
-        "recipe": '{"members": 1}',
-    }
-    onnx.helper.set_model_props(proto, metadata)
-    return proto
+    graph = NETWORK.format(name=name, first_layer=FIRST_LAYER[name])
+    parameters = sum(values.size for values in weights.values())
+    return small_model.assemble(
+        graph, weights, name=name, parameters=str(parameters), multiply_adds="0"
+    )
