@@ -21,13 +21,14 @@ import numpy as np
 
 from benchmarks import measuring
 from benchmarks.profiles import params_of
-from digits import quiet
-from digits.datasets import Split
+from digits.base import quiet
+from digits.data.splits import Split
 
 with quiet.importing_tensorflow():
     import keras
 
-    from digits import models, training
+    from digits.training import networks as models
+    from digits.training import training
 
 
 def whole_training_set() -> Split:

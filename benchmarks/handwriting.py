@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import measuring, rendered
-from digits import Recognizer, metrics, params
-from digits.recognizer import Answer
+from digits import Recognizer, params
+from digits.evaluation import metrics
+from digits.recognition.answers import Answer
 
 PICTURES = 100  # of each way to render
 SEED = 0

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import measuring
-from digits import inference, params, quiet
+from digits import params
+from digits.base import quiet
+from digits.inference.model import Model
 
 with quiet.importing_tensorflow():
     import keras
@@ -33,7 +35,7 @@ def main() -> None:
         lambda batch: network(batch, training=False),
         input_signature=[tf.TensorSpec((None, *images.shape[1:]), tf.uint8)],
     )
-    exported = inference.Model(MODEL / "model.onnx", threads)
+    exported = Model(MODEL / "model.onnx", threads)
     ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "Keras predict": lambda batch: network.predict(batch, batch_size=1024, verbose=0),
         "Keras predict_on_batch": network.predict_on_batch,

@@ -7,13 +7,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from benchmarks import measuring
-from digits import params, quiet
+from digits import params
+from digits.base import quiet
 
 with quiet.importing_tensorflow():
     import keras
     import tensorflow as tf
 
-    from digits import models, training
+    from digits.training import networks, training
 
 ROUNDS = 3
 EPOCHS = 2
@@ -53,7 +54,7 @@ def main() -> None:
     runs = []
     for _ in tqdm(range(ROUNDS), unit="round"):
         for name, way in ways.items():
-            network = models.build(recipe, train.images.shape[1:], 10)
+            network = networks.build(recipe, train.images.shape[1:], 10)
             cpu, wall = time.process_time(), time.perf_counter()
             way(network)
             seconds = time.process_time() - cpu, time.perf_counter() - wall

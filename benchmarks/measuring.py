@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from digits import datasets
-from digits.files import write_json, write_text
+from digits.base.files import write_json, write_text
+from digits.data import splits
 
 RESULTS = Path("reports/benchmarks")
 PACKAGES = ("dvc", "mlflow", "tensorflow", "keras", "numpy", "onnxruntime")
@@ -70,9 +70,9 @@ def last_json(printed: str) -> dict[str, Any]:
     return values
 
 
-def split(name: str) -> datasets.Split:
+def split(name: str) -> splits.Split:
     """What `preprocess` left: train, validation or test."""
-    return datasets.load(Path("data/processed") / f"{name}.npz")
+    return splits.load(Path("data/processed") / f"{name}.npz")
 
 
 def write(name: str, table: pd.DataFrame, note: str = "", command: str = "", **facts: Any) -> None:

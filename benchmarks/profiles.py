@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from digits import params
+from digits.base import yaml12
 from digits.params import Params
 
 PROFILES = Path("profiles")
@@ -18,12 +17,12 @@ def settings(profile: str) -> list[str]:
 
 def params_of(profile: str) -> Params:
     """params.yaml with a profile's values; as it is where the profile's name is empty."""
-    values = params.read_yaml(Path("params.yaml"))
+    values = yaml12.read(Path("params.yaml"))
     for setting in settings(profile) if profile else []:
         key, _, value = setting.partition("=")
         *path, last = key.split(".")
         section = values
         for step in path:
             section = section[step]
-        section[last] = YAML(typ="safe").load(value)
+        section[last] = yaml12.parse(value)
     return params.check(Params, values, f"profiles/{profile}")

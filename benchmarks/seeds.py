@@ -16,8 +16,9 @@ from scipy.stats import t
 from tqdm import tqdm
 
 from benchmarks import measuring, profiles
-from digits import lock, revisions, tracking
-from digits.revisions import Revision
+from digits.base import yaml12
+from digits.tracking import lock, provenance, revisions, runs, store
+from digits.tracking.revisions import Revision
 
 METRICS = ("accuracy", "log_loss", "ece", "corrupted_accuracy", "training_cpu_seconds")
 
@@ -39,23 +40,25 @@ def main() -> None:
             sets = [argument for value in values for argument in ("--set-param", value)]
             subprocess.run(["dvc", "exp", "run", "--temp", "--name", name, *sets], check=True)
 
-    with tracking.stage_run(tracking.MODELS, title, {"experiments": [*names.values()]}, {}) as run:
-        rows = []
-        for seed, name in names.items():
-            revision = revisions.find(name)
-            for model in lock.parse(revision.text("params.yaml"))["models"]:
-                rows.append({"model": model, "seed": seed, **results(revision, model, run)})
-        table = summary(pd.DataFrame(rows))
-        means = {f"{row.model}_{row.metric}_mean": row.mean for row in table.itertuples()}
-        run.log_metrics(means)
-        note = (
-            f"Commit {commit}, seeds 0 to {chosen.seeds - 1}; accuracies in %; low and high are "
-            "Student's interval of the mean, at 95 %."
-        )
-        command = f"seeds --seeds {chosen.seeds}"
-        command += f" --profile {chosen.profile}" if chosen.profile else ""
-        measuring.write(title, table, note, command, commit=commit, seeds=rows)
-        run.log_files(measuring.RESULTS / f"{title}.md", measuring.RESULTS / f"{title}.json")
+    group = runs.open_run(store.connect(store.MODELS), title, provenance.tags("seeds"))
+    group.log_params({"experiments": [*names.values()]})
+    rows = []
+    for seed, name in names.items():
+        revision = revisions.find(name)
+        for model in yaml12.parse(revision.text("params.yaml"))["models"]:
+            rows.append({"model": model, "seed": seed, **results(revision, model, group)})
+    table = summary(pd.DataFrame(rows))
+    means = {f"{row.model}_{row.metric}_mean": row.mean for row in table.itertuples()}
+    group.log_metrics(means)
+    note = (
+        f"Commit {commit}, seeds 0 to {chosen.seeds - 1}; accuracies in %; low and high are "
+        "Student's interval of the mean, at 95 %."
+    )
+    command = f"seeds --seeds {chosen.seeds}"
+    command += f" --profile {chosen.profile}" if chosen.profile else ""
+    measuring.write(title, table, note, command, commit=commit, seeds=rows)
+    group.log_files(measuring.RESULTS / f"{title}.md", measuring.RESULTS / f"{title}.json")
+    group.end("FINISHED")
 
 
 def git(*arguments: str) -> str:
@@ -63,11 +66,11 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def results(revision: Revision, model: str, group: tracking.Run) -> dict[str, Any]:
+def results(revision: Revision, model: str, group: runs.Run) -> dict[str, Any]:
     """What `evaluate` measured of a model; its run in MLflow is made a child of the group's."""
     found = json.loads(revision.text(f"reports/evaluate/{model}/metrics.json"))
     stage = lock.read(revision.text(lock.FILE), f"train@{model}")[f"train@{model}"]
-    if run := tracking.find_model_run(stage.outs[f"models/{model}"]):
+    if run := runs.find_model_run(stage.outs[f"models/{model}"]):
         client = mlflow.MlflowClient()
         client.set_tag(run.run_id, "mlflow.parentRunId", group.run_id)
         metrics = client.get_run(run.run_id).data.metrics
@@ -78,9 +81,9 @@ def results(revision: Revision, model: str, group: tracking.Run) -> dict[str, An
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each model and metric: mean, standard deviation, extremes, interval."""
     summaries = []
-    for model, runs in rows.groupby("model", sort=False):
+    for model, several in rows.groupby("model", sort=False):
         for metric in METRICS:
-            values = runs[metric].astype(float) * (100 if metric.endswith("accuracy") else 1)
+            values = several[metric].astype(float) * (100 if metric.endswith("accuracy") else 1)
             half = t.ppf(0.975, len(values) - 1) * values.sem()  # NaN where there is but one
             summaries.append(
                 {

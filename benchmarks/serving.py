@@ -24,7 +24,8 @@ import pandas as pd
 import psutil
 
 from benchmarks import measuring
-from digits import inference, quiet
+from digits.base import quiet
+from digits.inference.model import Model
 
 MODEL = Path("models/cnn")
 CONNECTIONS = 8
@@ -202,7 +203,7 @@ def compare(rounds: int, seconds: float) -> None:
     images = measuring.split("validation").images
     single = Request("/invocations", JSON, json.dumps({"inputs": images[:1].tolist()}).encode())
     raw, batch = (Request("/predict", RAW, images[:n].tobytes()) for n in (1, BATCH))
-    bare = inference.Model(MODEL / "model.onnx", THREADS)
+    bare = Model(MODEL / "model.onnx", THREADS)
     cases = [
         ("1 image, JSON", single, 1, (DIGITS, ONNX, KERAS), 1),
         ("1 image, JSON", single, CONNECTIONS, (DIGITS, ONNX, KERAS), 1),

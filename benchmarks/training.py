@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from benchmarks import measuring
-from digits import figures
+from digits.rendering import figures
 
 CONTESTANTS = {
     "keras_convnet": "Keras' example CNN",

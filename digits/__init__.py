@@ -6,7 +6,7 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     """Let `from digits import Recognizer` load it, and `import digits` nothing."""
     if name == "Recognizer":
-        from digits.recognizer import Recognizer
+        from digits.recognition.recognizer import Recognizer
 
         return Recognizer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from digits.errors import UserError
+from digits.base.errors import UserError
 
 app = typer.Typer(
     name="digits",
@@ -52,19 +52,20 @@ def experiments(
     import pandas as pd
     from tabulate import tabulate
 
-    from digits import experiments, revisions, tracking
+    from digits.experiments import overview
+    from digits.tracking import revisions, runs, store
 
     gc.freeze()  # else half of the time goes into looking for garbage in what was imported
     shown = [revisions.find("HEAD"), revisions.find(revisions.WORKSPACE)]
     shown += revisions.experiments().values()
-    rows = experiments.join(shown, tracking.search(tracking.MODELS))
+    rows = overview.join(shown, runs.search(store.MODELS))
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
     elif as_csv:
         typer.echo(pd.json_normalize(list(map(asdict, rows))).to_csv(index=False), nl=False)
     else:
         form = "pipe" if markdown else "simple"
-        typer.echo(tabulate(experiments.table(rows), "keys", form, disable_numparse=True))
+        typer.echo(tabulate(overview.table(rows), "keys", form, disable_numparse=True))
 
 
 @app.command()
@@ -83,12 +84,13 @@ def sync(
     dvc.lock without a run gets one, from the files, tagged `restored`. What is known by its
     content is left alone: a second call adds nothing.
     """
-    from digits import revisions, sync, tracking
+    from digits.experiments import sync
+    from digits.tracking import revisions, runs
 
     chosen = [revisions.find(revision)]
     if all_experiments:
         chosen += revisions.experiments().values()
-    known, registered, failures = tracking.known(), 0, []
+    known, registered, failures = runs.known(), 0, []
     for each in chosen:
         try:
             for stage in sync.sync(each, known):
@@ -127,16 +129,18 @@ def diff(
     and the cost, the images fixed and broken (as pictures beside FILE where
     data/processed/test.npz is at hand), and whether another seed would make such a difference.
     """
-    from digits import files, review, review_plot, review_table, revisions
+    from digits.base import files
+    from digits.review import plot, review, table
+    from digits.tracking import revisions
 
     found = review.review(revisions.find(base), revisions.find(head))
     if md == Path("-"):
-        typer.echo(review_table.markdown(found, {}), nl=False)
+        typer.echo(table.markdown(found, {}), nl=False)
     else:
-        typer.echo(review_table.text(found))
+        typer.echo(table.text(found))
     if md and md != Path("-"):
-        pictures = review_plot.draw(found, Path("data/processed/test.npz"), md)
-        files.write_text(md, review_table.markdown(found, pictures))
+        pictures = plot.draw(found, Path("data/processed/test.npz"), md)
+        files.write_text(md, table.markdown(found, pictures))
     if fail_if and found.is_worse:
         raise typer.Exit(3)
 
@@ -169,16 +173,19 @@ def promote(
     """
     if rollback and (model or challenger):
         raise UserError("--rollback takes nothing beside it: it knows the version to go back to")
-    from digits import params, promotion, revisions
+    from digits import params
+    from digits.promotion import candidate as promotion_candidate
+    from digits.promotion import registry
+    from digits.tracking import revisions
 
     if rollback:
-        typer.echo(promotion.roll_back(params.load().data.name))
+        typer.echo(registry.roll_back(params.load().data.name))
         return
-    candidate = promotion.find(model, revisions.find(rev))
+    candidate = promotion_candidate.find(model, revisions.find(rev))
     if challenger:
-        typer.echo(promotion.challenge(candidate))
+        typer.echo(registry.challenge(candidate))
         return
-    for line in promotion.promote(candidate, params.load().promote):
+    for line in registry.promote(candidate, params.load().promote):
         typer.echo(line)
 
 
@@ -220,8 +227,8 @@ def predict(
     A picture that cannot be read is named at the end, with exit code 1; the others are
     answered all the same.
     """
-    from digits import reading
-    from digits.recognizer import Recognizer
+    from digits.recognition import reading
+    from digits.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(_user_path(context, model), threshold)
     explanation = context.obj / explain if explain else None

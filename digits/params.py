@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from digits.errors import UserError
+from digits.base import yaml12
+from digits.base.errors import UserError
+from digits.base.yaml12 import flatten
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Threads = Annotated[int, Field(ge=1, le=256)]
@@ -24,6 +24,10 @@ class Section(BaseModel):
     """Strict: no unknown key, no conversion of types but a whole number to a float."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def flat(self) -> dict[str, Any]:
+        """The values by dotted key, such as `augmentation.shift`."""
+        return flatten(self.model_dump(by_alias=True))
 
 
 class Data(Section):
@@ -126,6 +130,15 @@ class Train(Section):
     cnn: Cnn
     resnet: Resnet
 
+    def recipe(self, model: str) -> Recipe:
+        """The section of a model."""
+        return getattr(self, model)
+
+    def flat_of(self, model: str) -> dict[str, Any]:
+        """What a model is trained with, by dotted key: what all models share, and its recipe."""
+        shared = {key: value for key, value in self if not isinstance(value, Recipe)}
+        return {**shared, **self.recipe(model).flat()}
+
 
 class Evaluate(Section):
     calibration_bins: int = Field(ge=2, le=1000, description="of equal width, over the confidence")
@@ -175,29 +188,13 @@ class Params(Section):
         return self
 
 
-def read_yaml(path: Path) -> Any:
-    """Read a YAML file as DVC does: by the same parser, for which 1e-3 is a number and 010 ten.
-
-    Raises:
-        UserError: no file, or not YAML, with the line where it is not.
-    """
-    try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run from the folder of dvc.yaml") from None
-    except MarkedYAMLError as error:
-        raise UserError(f"{path}: line {error.problem_mark.line + 1}: {error.problem}") from None
-    except (YAMLError, ValueError) as error:  # not UTF-8, a control character, the 31st of June
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-
-
 def load(path: Path = Path("params.yaml")) -> Params:
     """Read and check a parameter file, whole.
 
     Raises:
         UserError: one line for each wrong value: its key, what it is, what is allowed.
     """
-    return check(Params, read_yaml(path), str(path))
+    return check(Params, yaml12.read(path), str(path))
 
 
 def check(schema: type[Model], value: Any, source: str) -> Model:
@@ -208,17 +205,6 @@ def check(schema: type[Model], value: Any, source: str) -> Model:
         root = schema.model_json_schema()
         lines = [_explain(dict(e), root) for e in error.errors()]
         raise UserError("\n".join(f"{source}: {line}" for line in lines)) from None
-
-
-def flatten(section: BaseModel) -> dict[str, Any]:
-    """The section's values by dotted key, such as `augmentation.shift`."""
-    flat: dict[str, Any] = {}
-    for key, value in section:
-        if isinstance(value, BaseModel):
-            flat |= {f"{key}.{inner}": v for inner, v in flatten(value).items()}
-        else:
-            flat[key] = value
-    return flat
 
 
 def table(section: str = "") -> list[tuple[str, str, str]]:

@@ -9,34 +9,23 @@ CARD = Path("reports/model_card.md")
 
 
 def main(params: Params) -> None:
-    from digits import card, datasets, files, inference, tracking
+    from digits.base import files
+    from digits.data import catalogue
+    from digits.evaluation import card
+    from digits.inference.model import Model
+    from digits.tracking.stages import stage_run
 
-    data_set = datasets.find(params.data.name)
-    baseline, *_ = params.models
-    inputs: dict[str, Path] = {
-        model: Path("models") / model / "model.onnx" for model in params.models
-    }
-    with tracking.stage_run(tracking.PIPELINE, "card", {}, inputs) as own_run:
+    data_set = catalogue.find(params.data.name)
+    with stage_run("card", {}, models=params.models):
+        recipes = {
+            name: Model(Path("models") / name / "model.onnx").recipe for name in params.models
+        }
         cards = [
-            card.render(
-                model,
-                baseline,
-                inference.Model(path).recipe,
-                data_set,
-                params.preprocess,
-                params.evaluate.confidence_level,
-                params.evaluate.corrupted_images,
-                Path("reports"),
-            )
-            for model, path in inputs.items()
+            card.render(model, recipe, data_set, params, Path("reports"))
+            for model, recipe in recipes.items()
         ]
         files.write_text(CARD, "\n\n".join(cards) + "\n")
-        own_run.log_files(CARD)
-        for path in inputs.values():
-            run = tracking.find_model_run(files.md5(path.parent))
-            if run is not None:  # None: DVC had the evaluation in its cache
-                run.log_files(CARD)
-    print(f"{CARD}: {', '.join(inputs)}")
+    print(f"{CARD}: {', '.join(recipes)}")
 
 
 if __name__ == "__main__":

@@ -3,64 +3,45 @@
 import json
 from pathlib import Path
 
-from digits.params import Params, flatten
+from digits.params import Params
 from stages import runner
 
+EVALUATIONS = Path("reports/evaluate")
 REPORTS = Path("reports/compare")
 
 
 def main(params: Params) -> None:
-    from digits import (
-        comparison,
-        comparison_plot,
-        comparison_table,
-        datasets,
-        files,
-        tables,
-        tracking,
-    )
+    from digits.base import files, tables
+    from digits.comparison import paired, plot, table
+    from digits.data import catalogue
+    from digits.tracking.stages import stage_run
 
     settings = params.compare
     models: list[str] = [*params.models]
-    evaluations = {model: Path("reports/evaluate") / model for model in models}
-    inputs = {model: folder / "predictions.csv" for model, folder in evaluations.items()}
-    classes = datasets.find(params.data.name).classes
-    predictions = {model: tables.read_predictions(path) for model, path in inputs.items()}
-    scores = {
-        model: json.loads((folder / "metrics.json").read_text())
-        for model, folder in evaluations.items()
-    }
-    comparison.require_same_images(predictions)
     baseline, *challengers = models
-    with tracking.stage_run(tracking.PIPELINE, "compare", flatten(settings), inputs) as run:
+    classes = catalogue.find(params.data.name).classes
+    with stage_run("compare", settings.flat()):
+        predictions = {
+            model: tables.read_predictions(EVALUATIONS / model / "predictions.csv")
+            for model in models
+        }
+        scores = {
+            model: json.loads((EVALUATIONS / model / "metrics.json").read_text())
+            for model in models
+        }
+        paired.require_same_images(predictions)
         comparisons = {
-            model: comparison.compare(
-                predictions[baseline],
-                predictions[model],
-                settings.confidence_level,
-                settings.resamples,
-                settings.seed,
-            )
+            model: paired.compare(predictions[baseline], predictions[model], settings)
             for model in challengers
         }
-        by_class = comparison.errors_by_class(predictions, classes)
+        by_class = paired.errors_by_class(predictions, classes)
         metrics = {model: c.metrics(model, baseline) for model, c in comparisons.items()}
+        text = table.markdown(scores, comparisons, by_class, settings.confidence_level)
         files.write_json(REPORTS / "metrics.json", metrics)
-        files.write_text(
-            REPORTS / "table.md",
-            comparison_table.markdown(scores, comparisons, by_class, settings.confidence_level),
-        )
-        comparison_plot.draw(scores, comparisons, by_class, REPORTS / "comparison.png")
-        run.log_metrics(
-            {f"{model}_{key}": v for model, values in metrics.items() for key, v in values.items()}
-        )
-        run.log_files(REPORTS)
-    for model, c in comparisons.items():
-        print(
-            f"{model} against {baseline}: {c.verdict(settings.confidence_level)}; accuracy "
-            f"{100 * c.difference:+.2f} points ({100 * c.low:+.2f} to {100 * c.high:+.2f}), "
-            f"McNemar's p {c.p_value:.2g}"
-        )
+        files.write_text(REPORTS / "table.md", text)
+        plot.draw(scores, comparisons, by_class, REPORTS / "comparison.png")
+    for model, comparison in comparisons.items():
+        print(f"{model} against {baseline}: {comparison.summary(settings.confidence_level)}")
 
 
 if __name__ == "__main__":

@@ -2,27 +2,27 @@
 
 from pathlib import Path
 
-from digits.params import Params, flatten
+from digits.params import Params
 from stages import runner
 
 RAW = Path("data/raw")
+REPORT = Path("reports/download/metrics.json")
 
 
 def main(params: Params) -> None:
-    from digits import datasets, tracking
-    from digits.download import download
-    from digits.files import replacing
+    from digits.base import files
+    from digits.data import catalogue
+    from digits.intake.download import download
+    from digits.tracking.stages import stage_run
 
-    dataset = datasets.find(params.data.name)
-    with tracking.stage_run(tracking.PIPELINE, "download", flatten(params.data), {}) as run:
-        with replacing(RAW) as folder:
+    data_set = catalogue.find(params.data.name)
+    with stage_run("download", params.data.flat()):
+        with files.replacing(RAW) as folder:
             folder.mkdir()
-            sources = download(dataset, folder, params.data)
-        run.log_inputs({name: RAW / name for name in datasets.FILES})
-        run.log_tags({f"source.{name}": mirror for name, mirror in sources.items()})
-        sizes = {f"{name}_bytes": (RAW / name).stat().st_size for name in datasets.FILES}
-        run.log_metrics(sizes)
-        print(f"{dataset.title}: {sum(sizes.values()):,} bytes, checksums right")
+            download(data_set, folder, params.data)
+        sizes = {f"{name}_bytes": (RAW / name).stat().st_size for name in catalogue.FILES}
+        files.write_json(REPORT, sizes)
+        print(f"{data_set.title}: {sum(sizes.values()):,} bytes, checksums right")
 
 
 if __name__ == "__main__":

@@ -2,29 +2,31 @@
 
 from pathlib import Path
 
-from digits.params import Params, flatten
+from digits.params import Params
 from stages import runner
 
 RAW = Path("data/raw")
 PROCESSED = Path("data/processed")
+REPORT = Path("reports/preprocess/metrics.json")
 
 
 def main(params: Params) -> None:
-    from digits import datasets, splitting, tracking
-    from digits.files import replacing
+    from digits.base import files
+    from digits.data import splits
+    from digits.intake import idx, splitting
+    from digits.tracking.stages import stage_run
 
-    config = params.preprocess
-    inputs: dict[str, Path] = {name: RAW / name for name in datasets.FILES}
-    with tracking.stage_run(tracking.PIPELINE, "preprocess", flatten(config), inputs) as run:
-        whole, test = datasets.read_split(RAW, "train"), datasets.read_split(RAW, "test")
-        train, validation = splitting.hold_out(whole, config.validation_size, config.seed)
-        splits = {"train": train, "validation": validation, "test": test}
-        with replacing(PROCESSED) as folder:
+    settings = params.preprocess
+    with stage_run("preprocess", settings.flat(), [RAW]):
+        whole, test = idx.read_split(RAW, "train"), idx.read_split(RAW, "test")
+        train, validation = splitting.hold_out(whole, settings.validation_size, settings.seed)
+        parts = {"train": train, "validation": validation, "test": test}
+        with files.replacing(PROCESSED) as folder:
             folder.mkdir()
-            for name, split in splits.items():
-                datasets.save(split, folder / f"{name}.npz")
-        counts = {f"{name}_images": len(split.labels) for name, split in splits.items()}
-        run.log_metrics(counts)
+            for name, split in parts.items():
+                splits.save(split, folder / f"{name}.npz")
+        counts = {f"{name}_images": len(split.labels) for name, split in parts.items()}
+        files.write_json(REPORT, counts)
         print(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from digits import params
-from digits.errors import UserError
+from digits.base.errors import UserError
 
 KILLED = 128 + signal.SIGTERM  # as a shell reports it
 INTERRUPTED = 128 + signal.SIGINT
@@ -45,8 +45,10 @@ def run(main: Callable[..., None], stage: str, *, of_model: bool = False) -> NoR
     except KeyboardInterrupt:
         print(f"{stage}: interrupted", file=sys.stderr)
         _leave(INTERRUPTED)
-    except SystemExit:  # what the handler of SIGTERM raised
-        _leave(KILLED)
+    except SystemExit as error:
+        if error.code == KILLED:  # what the handler of SIGTERM raised
+            _leave(KILLED)
+        raise
     sys.exit(0)
 
 

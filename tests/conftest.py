@@ -14,7 +14,7 @@ from hypothesis import settings
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
-from digits.datasets import Split
+from digits.data.splits import Split
 from tests import small_project
 from tests.small_project import BIN, LIMIT, ROOT, STAGES, Command, ran
 

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 from sklearn.linear_model import Ridge
 
-from digits.datasets import Split
+from digits.data.splits import Split
 from tests import small_model
 
 FIRST_LAYER = {

@@ -18,8 +18,9 @@ import mlflow
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
-from digits import idx
-from digits.datasets import FILES, Split
+from digits.data.catalogue import FILES
+from digits.data.splits import Split
+from digits.intake import idx
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent

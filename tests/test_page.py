@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, Playwright, Request, expect, sync_playwright
 
 from benchmarks import browser
-from digits.datasets import Split
+from digits.data.splits import Split
 from tests import small_networks
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}

@@ -23,7 +23,7 @@ import pytest
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
-from digits.datasets import Split
+from digits.data.splits import Split
 from tests.small_project import (
     BIN,
     LIMIT,

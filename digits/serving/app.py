@@ -18,15 +18,17 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from digits import pages
-from digits.errors import UserError
-from digits.inference import Layer
-from digits.recognizer import Answer, Recognizer, corners, stack
+from digits.base.errors import UserError
+from digits.inference.layers import Layer
+from digits.recognition.answers import Answer, corners
+from digits.recognition.recognizer import Recognizer, stack
+from digits.rendering import pages
 from digits.serving import bodies, schemas
 from digits.serving.guard import Guard, Limits, Metrics, refusal
 from digits.serving.service import Service
 
-PAGE = Path(__file__).parents[1] / "page"
+API_PAGE = Path(__file__).with_name("api.html")
+PAGE = Path(__file__).parent / "page"
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/bmp")
 RAW, FORM, JSON = "application/octet-stream", "multipart/form-data", "application/json"
 LARGE = 100_000  # bytes: so much JSON is read beside the answers to other requests
@@ -228,7 +230,7 @@ def build(
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
         """What openapi.json says, to read; without a script or a network."""
-        return HTMLResponse(pages.render("api.html", api=app.openapi(), limits=limits))
+        return HTMLResponse(pages.render(API_PAGE, api=app.openapi(), limits=limits))
 
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from digits.errors import UserError
+from digits.base.errors import UserError
+from digits.base.text import shape_text
 
 KEYS = ("inputs", "instances", "dataframe_split")
 
@@ -42,7 +43,7 @@ def scoring(body: bytes, shape: Sequence[int]) -> np.ndarray:
 
 def _images(value: Any, shape: Sequence[int]) -> np.ndarray:
     size = math.prod(shape)
-    expected = f"images of {' x '.join(map(str, shape))} pixels, or of {size} in a row"
+    expected = f"images of {shape_text(shape)} pixels, or of {size} in a row"
     try:
         pixels = np.asarray(value)
     except ValueError:

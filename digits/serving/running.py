@@ -9,9 +9,9 @@ import cv2
 import uvicorn
 from starlette.types import ASGIApp
 
-from digits import loading
-from digits.errors import UserError
-from digits.recognizer import Recognizer
+from digits.base.errors import UserError
+from digits.inference import loading
+from digits.recognition.recognizer import Recognizer
 from digits.serving import app
 from digits.serving.guard import Limits
 from digits.serving.service import Service

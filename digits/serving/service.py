@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from digits import loading
-from digits.digitizing import Digit
-from digits.errors import UserError
-from digits.recognizer import Recognizer
+from digits.base.errors import UserError
+from digits.base.text import one_line
+from digits.inference import loading
+from digits.recognition.digitizing import Digit
+from digits.recognition.recognizer import Recognizer
 from digits.serving.batching import Batcher
 from digits.serving.guard import Limits, Metrics
 
@@ -83,7 +84,7 @@ class Service:
                     continue
                 recognizer = await asyncio.to_thread(load)
             except Exception as error:  # MLflow's, its database's, the network's, or ours
-                reason = " ".join(str(error).split())[:300]
+                reason = one_line(error)
                 if reason != complained:
                     logger.warning("%s; %s stays", reason, before)
                 complained = reason

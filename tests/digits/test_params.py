@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digits import params
-from digits.errors import UserError
+from digits.base.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 REAL: dict[str, Any] = params.read_yaml(ROOT / "params.yaml")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from digits import datasets
-from digits.datasets import Split
-from digits.splitting import hold_out
+from digits.data import splits
+from digits.data.splits import Split
+from digits.intake.splitting import hold_out
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -65,8 +65,8 @@ def make_workspace(
         processed = folder / "data/processed"
         processed.mkdir(parents=True)
         train, validation = hold_out(handwriting, 400, seed=0)
-        datasets.save(train, processed / "train.npz")
-        datasets.save(validation, processed / "validation.npz")
+        splits.save(train, processed / "train.npz")
+        splits.save(validation, processed / "validation.npz")
         shutil.copy(root / "datasets.yaml", folder)
         set_params(folder)
         return folder

@@ -6,7 +6,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from digits import files, params, tracking
+from digits import params
+from digits.base import files
+from digits.tracking import runs, store
 from stages import card
 
 Trained = tuple[Path, dict[str, subprocess.CompletedProcess[str]]]
@@ -29,8 +31,8 @@ def workspace(
 
 
 def test_card(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with tracking.stage_run(tracking.MODELS, "cnn", {}, {}) as run:
-        run.log_tags({tracking.MODEL_MD5: files.md5(Path("models/cnn"))})
+    with runs.stage_run(store.MODELS, "cnn", {}, {}) as run:
+        run.log_tags({runs.MODEL_MD5: files.md5(Path("models/cnn"))})
     card.main(params.load())
     assert capsys.readouterr().out == "reports/model_card.md: mlp, cnn\n"
     text = card.CARD.read_text()
@@ -40,7 +42,7 @@ def test_card(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
     client = mlflow.MlflowClient()
     assert [file.path for file in client.list_artifacts(run.run_id)] == ["model_card.md"]
-    (own,) = mlflow.search_runs(experiment_names=[tracking.PIPELINE], output_format="list")
+    (own,) = mlflow.search_runs(experiment_names=[store.PIPELINE], output_format="list")
     assert (own.info.run_name, own.info.status) == ("card", "FINISHED")
     assert [file.path for file in client.list_artifacts(own.info.run_id)] == ["model_card.md"]
 

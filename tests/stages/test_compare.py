@@ -6,8 +6,11 @@ import mlflow
 import numpy as np
 import pytest
 
-from digits import metrics, params, tables, tracking
-from digits.errors import UserError
+from digits import params
+from digits.base import tables
+from digits.base.errors import UserError
+from digits.evaluation import metrics
+from digits.tracking import store
 from stages import compare
 
 CLASSES = [str(number) for number in range(10)]
@@ -59,7 +62,7 @@ def test_compare(checked: params.Params, capsys: pytest.CaptureFixture[str]) -> 
     compare.main(checked)
     assert before == {name: (compare.REPORTS / name).read_bytes() for name in OUTPUTS}
 
-    runs = mlflow.search_runs(experiment_names=[tracking.PIPELINE], output_format="list")
+    runs = mlflow.search_runs(experiment_names=[store.PIPELINE], output_format="list")
     assert len(runs) == 2
     assert runs[0].info.run_name == "compare"
     assert runs[0].info.status == "FINISHED"

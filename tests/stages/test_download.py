@@ -13,8 +13,10 @@ import mlflow
 import pytest
 from ruamel.yaml import YAML
 
-from digits import files, idx
-from digits.datasets import FILES, Split
+from digits.base import files
+from digits.data.catalogue import FILES
+from digits.data.splits import Split
+from digits.intake import idx
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 REFUSED = "http://127.0.0.1:9/"  # the port "discard", on which nobody listens

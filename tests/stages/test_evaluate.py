@@ -12,9 +12,13 @@ import onnx
 import pandas as pd
 import pytest
 
-from digits import datasets, files, params, tracking
-from digits.corruptions import CORRUPTIONS
-from digits.errors import UserError
+from digits import params
+from digits.base import files
+from digits.base.errors import UserError
+from digits.data import splits
+from digits.evaluation.corruptions import CORRUPTIONS
+from digits.tracking import runs as tracking
+from digits.tracking import store
 from stages import evaluate
 
 CLASSES = [str(number) for number in range(10)]
@@ -87,13 +91,13 @@ WEIGHTS = {
 }
 
 
-def bars(images: int) -> datasets.Split:
+def bars(images: int) -> splits.Split:
     """Noisy bars of all classes but the last, too faint to be told in every image."""
     rng = np.random.default_rng(0)
     labels = (np.arange(images) % 9).astype(np.uint8)
     noisy = TEMPLATES[labels] * rng.uniform(0, 80, (images, 1, 1))
     noisy += rng.uniform(0, 160, (images, 28, 28))
-    return datasets.Split(noisy.astype(np.uint8), labels)
+    return splits.Split(noisy.astype(np.uint8), labels)
 
 
 def write_model(folder: Path, name: str) -> None:
@@ -106,7 +110,7 @@ def write_model(folder: Path, name: str) -> None:
     onnx.helper.set_model_props(model, METADATA | facts)
     onnx.save(model, folder / "model.onnx")
     (folder / "model.keras").write_text(f"stands for Keras' file of {name}")
-    with tracking.stage_run(tracking.MODELS, name, {}, {}) as run:
+    with tracking.stage_run(store.MODELS, name, {}, {}) as run:
         run.log_tags({tracking.MODEL_MD5: files.md5(folder)})
 
 
@@ -127,7 +131,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, checked: params.Params) 
         patch.setenv("DVC_ROOT", str(folder))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         evaluate.TEST.parent.mkdir(parents=True)
-        datasets.save(bars(600), evaluate.TEST)
+        splits.save(bars(600), evaluate.TEST)
         for name in MODELS:
             write_model(Path("models") / name, name)
             evaluate.main(checked, name)
@@ -182,7 +186,7 @@ def test_fewer_images_than_are_to_be_corrupted_are_all_corrupted(
     workspace: Path, checked: params.Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = evaluate.TEST.read_bytes()
-    datasets.save(bars(20), evaluate.TEST)
+    splits.save(bars(20), evaluate.TEST)
     before = written("mlp")
     try:
         evaluate.main(checked, "mlp")
@@ -247,7 +251,7 @@ def test_a_label_that_the_model_does_not_know_is_refused(
 ) -> None:
     content = evaluate.TEST.read_bytes()
     split = bars(5)
-    datasets.save(datasets.Split(split.images, split.labels + 8), evaluate.TEST)
+    splits.save(splits.Split(split.images, split.labels + 8), evaluate.TEST)
     with pytest.raises(UserError, match=r"test\.npz: has a label 12, mlp knows 10 classes"):
         evaluate.main(checked, "mlp")
     evaluate.TEST.write_bytes(content)
@@ -255,7 +259,7 @@ def test_a_label_that_the_model_does_not_know_is_refused(
 
 def test_the_run_of_a_model_that_the_store_does_not_know_is_restored(
     trained: tuple[Path, Any],
-    handwriting: datasets.Split,
+    handwriting: splits.Split,
     tmp_path: Path,
     start: Callable[..., subprocess.Popen[str]],
     monkeypatch: pytest.MonkeyPatch,
@@ -266,7 +270,7 @@ def test_the_run_of_a_model_that_the_store_does_not_know_is_restored(
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     (tmp_path / evaluate.TEST).parent.mkdir(parents=True)
     images, labels = handwriting.images[:300], handwriting.labels[:300]
-    datasets.save(datasets.Split(images, labels), tmp_path / evaluate.TEST)
+    splits.save(splits.Split(images, labels), tmp_path / evaluate.TEST)
     for _ in range(2):
         process = start(tmp_path, "stages.evaluate", "mlp")
         stdout, stderr = process.communicate(timeout=120)
@@ -275,7 +279,7 @@ def test_the_run_of_a_model_that_the_store_does_not_know_is_restored(
 
     def runs(folder: Path) -> list[mlflow.entities.Run]:
         client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
-        experiment = client.get_experiment_by_name(tracking.MODELS)
+        experiment = client.get_experiment_by_name(store.MODELS)
         return client.search_runs([experiment.experiment_id], "attributes.run_name = 'mlp'")
 
     (original,), (restored,) = runs(folder), runs(tmp_path)  # one, not one for each evaluation

@@ -10,9 +10,13 @@ import mlflow
 import numpy as np
 import pytest
 
-from digits import datasets, files, idx, tracking
 from digits import params as parameters
-from digits.datasets import FILES, Split
+from digits.base import files
+from digits.data import splits
+from digits.data.catalogue import FILES
+from digits.data.splits import Split
+from digits.intake import idx
+from digits.tracking import store
 from stages import preprocess
 from stages.preprocess import PROCESSED, RAW
 
@@ -57,7 +61,7 @@ def set_params(root: Path, **changes: int) -> None:
 
 
 def newest_run() -> mlflow.entities.Run:
-    experiment = mlflow.get_experiment_by_name(tracking.PIPELINE)
+    experiment = mlflow.get_experiment_by_name(store.PIPELINE)
     return mlflow.MlflowClient().search_runs([experiment.experiment_id], max_results=1)[0]
 
 
@@ -75,7 +79,7 @@ def test_the_splits(
         "320 train images, 80 validation images, 100 test images"
     )
     train, validation, test = (
-        datasets.load(PROCESSED / f"{name}.npz") for name in ("train", "validation", "test")
+        splits.load(PROCESSED / f"{name}.npz") for name in ("train", "validation", "test")
     )
     # None lost, none doubled, each with its own label.
     parts = [*pairs(train), *pairs(validation)]

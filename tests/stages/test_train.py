@@ -17,10 +17,12 @@ import pytest
 from mlflow.entities import Run
 from scipy.special import softmax
 
-from digits import datasets, files, params
-from digits.inference import Model
+from digits import params
+from digits.base import files
+from digits.base.quiet import importing_tensorflow
+from digits.data import splits
+from digits.inference.model import Model
 from digits.params import flatten
-from digits.quiet import importing_tensorflow
 
 with importing_tensorflow():
     import keras
@@ -226,7 +228,7 @@ class TestRun:
         self, runs: dict[str, Run], trained: Trained, model: str
     ) -> None:
         uri = f"runs:/{runs[model].info.run_id}/model"
-        images = datasets.load(trained[0] / "data/processed/validation.npz").images[:100]
+        images = splits.load(trained[0] / "data/processed/validation.npz").images[:100]
         kept = keras.saving.load_model(trained[0] / f"models/{model}/model.keras", compile=False)
         expected = kept.predict(images, verbose=0)
 
@@ -297,7 +299,7 @@ class TestEnsemble:
         set_params(folder, seed="1", epochs="2")
         _, stderr = start(folder, "stages.train", "mlp").communicate(timeout=120)
         assert stderr == ""
-        images = datasets.load(folder / "data/processed/validation.npz").images
+        images = splits.load(folder / "data/processed/validation.npz").images
         alone = Model(folder / "models/mlp/model.onnx").predict(images)
         together = Model(ensemble[0] / "models/mlp/model.onnx")
         first, second = together.answers(images)

@@ -11,10 +11,12 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from digits import idx, tracking
 from digits import params as parameters
-from digits.datasets import FILES, Split
-from digits.errors import UserError
+from digits.base.errors import UserError
+from digits.data.catalogue import FILES
+from digits.data.splits import Split
+from digits.intake import idx
+from digits.tracking import store
 from stages import validate
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -71,7 +73,7 @@ def outputs() -> dict[Path, bytes]:
 
 
 def newest_run() -> mlflow.entities.Run:
-    experiment = mlflow.get_experiment_by_name(tracking.PIPELINE)
+    experiment = mlflow.get_experiment_by_name(store.PIPELINE)
     return mlflow.MlflowClient().search_runs([experiment.experiment_id], max_results=1)[0]
 
 

@@ -16,7 +16,7 @@ import pytest
 from mlflow.pyfunc import scoring_server
 
 from digits import Recognizer
-from digits.recognizer import stack
+from digits.recognition.recognizer import stack
 from tests import small_model
 from tests.digits.serving.conftest import Serve, serving
 

@@ -10,9 +10,11 @@ import httpx
 import mlflow
 import pytest
 
-from digits import Recognizer, files, tracking
+from digits import Recognizer
+from digits.base import files
 from digits.serving.guard import Limits, Metrics
 from digits.serving.service import Service
+from digits.tracking import runs, store
 from tests import small_model
 from tests.digits.serving.conftest import Serve
 
@@ -27,15 +29,15 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[mlflow
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE"):
         monkeypatch.setenv(name, "")
-    tracking.connect(tracking.MODELS)
+    store.connect(store.MODELS)
     client = mlflow.MlflowClient()
     client.create_registered_model("mnist")
     for sharpness in (0.5, 3):
         model = small_model.write(tmp_path / "model", sharpness=sharpness)
-        with tracking.stage_run(tracking.MODELS, "cnn", {}, {}) as run:
+        with runs.stage_run(store.MODELS, "cnn", {}, {}) as run:
             run.log_files(model / "model.onnx", folder="onnx")
-            md5 = {tracking.MODEL_MD5: files.md5(model)}
-            run.log_tags(md5 | {tracking.ONNX_MD5: files.md5(model / "model.onnx")})
+            md5 = {runs.MODEL_MD5: files.md5(model)}
+            run.log_tags(md5 | {runs.ONNX_MD5: files.md5(model / "model.onnx")})
         client.create_model_version("mnist", f"runs:/{run.run_id}/onnx", run.run_id, tags=md5)
     client.set_registered_model_alias("mnist", "champion", "1")
     yield client

@@ -1,0 +1,22 @@
+"""Short texts for messages and tables."""
+
+from collections.abc import Iterable
+
+MESSAGE_LENGTH = 200  # characters of a foreign message that are worth quoting
+
+
+def one_line(message: object, limit: int = MESSAGE_LENGTH) -> str:
+    """Make a foreign message fit to print: one line, bounded, without control characters.
+
+    Args:
+        message: an exception or a text.
+        limit: characters to keep.
+    """
+    words = "".join(c if c.isprintable() else " " for c in str(message)[: 10 * limit]).split()
+    text = " ".join(words)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    """Write a shape as people do, such as "28 x 28"."""
+    return " x ".join(map(str, shape))

@@ -1,0 +1,64 @@
+"""YAML as DVC reads it, by the rules of YAML 1.2: 1e-3 is a number, 010 is ten, `no` is text."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.resolver import implicit_resolvers
+
+from digits.base.errors import UserError
+from digits.base.text import one_line
+
+
+def read(path: Path) -> Any:
+    """Read a file that a person writes, with DVC's own parser, which refuses a key given twice.
+
+    Raises:
+        UserError: no file, or not YAML, with the line where it is not.
+    """
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run from the folder of dvc.yaml") from None
+    except MarkedYAMLError as error:
+        raise UserError(f"{path}: line {error.problem_mark.line + 1}: {error.problem}") from None
+    except (YAMLError, ValueError) as error:  # not UTF-8, a control character, the 31st of June
+        raise UserError(f"{path}: not YAML: {one_line(error)}") from None
+
+
+def parse(text: str | bytes) -> Any:
+    """Parse what DVC wrote, or read without a complaint, ten times faster than `read`.
+
+    Raises:
+        ValueError: the text is not YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {one_line(error)}") from None
+
+
+def flatten(values: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:
+    """Join nested mappings into one with keys such as `train.seed`."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            inner = flatten(value, separator)
+            flat |= {f"{key}{separator}{name}": leaf for name, leaf in inner.items()}
+        else:
+            flat[str(key)] = value
+    return flat
+
+
+class _Loader(yaml.CSafeLoader):
+    """PyYAML's parser in C with the number and text rules of YAML 1.2."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list]] = {}
+
+
+for _versions, _tag, _pattern, _first in implicit_resolvers:
+    if (1, 2) in _versions:
+        _Loader.add_implicit_resolver(_tag, _pattern, _first)

@@ -1,0 +1,1 @@
+"""A data set: its entry in the catalogue, its splits."""

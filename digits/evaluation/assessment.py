@@ -1,0 +1,112 @@
+"""All that is measured of a model on the test split: numbers and tables, no picture."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from digits.base import files, tables
+from digits.base.errors import UserError
+from digits.data.splits import Split
+from digits.evaluation import corruptions, metrics
+from digits.inference.model import Model
+from digits.params import Evaluate
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What a model was found to be worth.
+
+    Attributes:
+        scores: numbers by name, robustness and members of an ensemble among them.
+        selective: what the model does at its own threshold, from `metrics.selective`.
+        costs: its weights, multiplications and bytes.
+        predictions: as in predictions.csv.
+        classes: from `metrics.by_class`.
+        reliability: from `metrics.reliability`.
+        risk_coverage: from `metrics.risk_coverage`.
+        corruptions: from `corruptions.robustness`.
+        corrupted_images: of how many images.
+    """
+
+    scores: Mapping[str, float]
+    selective: Mapping[str, float]
+    costs: Mapping[str, float]
+    predictions: pd.DataFrame
+    classes: pd.DataFrame
+    reliability: pd.DataFrame
+    risk_coverage: pd.DataFrame
+    corruptions: pd.DataFrame
+    corrupted_images: int
+
+    def write(self, folder: Path) -> None:
+        """Write metrics.json and the tables as CSV."""
+        files.write_json(folder / "metrics.json", {**self.scores, **self.selective, **self.costs})
+        for name in ("predictions", "classes", "reliability", "risk_coverage", "corruptions"):
+            tables.write(getattr(self, name), folder / f"{name}.csv")
+
+    def __str__(self) -> str:
+        """The one line that the stage prints."""
+        scores = self.scores
+        return (
+            f"{scores['accuracy']:.2%} of {len(self.predictions):,} test images right "
+            f"({scores['accuracy_low']:.2%} to {scores['accuracy_high']:.2%}), "
+            f"log loss {scores['log_loss']:.4f}, calibration error {scores['ece']:.4f}; "
+            f"{scores['corrupted_accuracy']:.1%} of {self.corrupted_images:,} corrupted in "
+            f"{len(self.corruptions)} ways"
+        )
+
+
+def assess(network: Model, split: Split, settings: Evaluate) -> Assessment:
+    """Measure a model on the test split.
+
+    Raises:
+        UserError: the split has images or labels that the model does not know.
+    """
+    images, labels, classes = split.images, split.labels, network.classes
+    if labels.max() >= len(classes):
+        raise UserError(
+            f"the test split has a label {labels.max()}, {network.name} knows "
+            f"{len(classes)} classes"
+        )
+    probabilities = network.predict(images)
+    predictions = tables.predictions(probabilities, labels)
+    size = min(settings.corrupted_images, len(labels))
+    chosen = np.random.default_rng(settings.seed).choice(len(labels), size, replace=False)
+    robustness = corruptions.robustness(
+        network.predict, images[chosen], labels[chosen], settings.seed
+    )
+    scores = metrics.scores(
+        probabilities,
+        labels,
+        len(classes),
+        settings.calibration_bins,
+        settings.confidence_level,
+    )
+    return Assessment(
+        scores=scores | metrics.of_corruptions(robustness) | _of_members(network, split),
+        selective=metrics.selective(predictions, network.threshold),
+        costs={
+            "parameters": network.parameters,
+            "multiply_adds": network.multiply_adds,
+            "size_bytes": network.size_bytes,
+        },
+        predictions=predictions,
+        classes=metrics.by_class(predictions, classes),
+        reliability=metrics.reliability(predictions, settings.calibration_bins),
+        risk_coverage=metrics.risk_coverage(predictions),
+        corruptions=robustness,
+        corrupted_images=size,
+    )
+
+
+def _of_members(network: Model, split: Split) -> dict[str, float]:
+    """The accuracy of each member of an ensemble; none of a single network."""
+    if network.recipe["members"] == 1:
+        return {}
+    return {
+        f"member_{number}_accuracy": round(float((answer.argmax(1) == split.labels).mean()), 6)
+        for number, answer in enumerate(network.answers(split.images), 1)
+    }

@@ -1,0 +1,1 @@
+"""DVC's experiments and MLflow's runs, joined."""

@@ -1,0 +1,152 @@
+"""DVC's experiments and MLflow's runs, joined by content, and what is amiss with either."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from mlflow.entities import Run
+
+from digits.base import yaml12
+from digits.tracking import lock, provenance
+from digits.tracking import runs as tracking
+from digits.tracking.revisions import WORKSPACE, Revision
+
+METRICS = ("accuracy", "log_loss", "ece", "corrupted_accuracy")
+UNFINISHED = {"RUNNING": "running", "FAILED": "failed", "KILLED": "killed"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model of a revision, or a run whose model no revision has.
+
+    Attributes:
+        experiment: its name, or that of another revision.
+        revision: its commit; empty for the workspace and where there is none.
+        model: such as "cnn"; empty for an experiment that made none other than its baseline's.
+        params: what differs from the experiment's baseline, by dotted key.
+        metrics: those of `METRICS`, on the test images; none where it was not evaluated.
+        run: the id of its run in MLflow; empty where it has none.
+        problem: what is amiss; empty where nothing is.
+    """
+
+    experiment: str
+    revision: str
+    model: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    run: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a revision has of a model: DVC's MD5 of it, and how it did."""
+
+    md5: str
+    metrics: Mapping[str, float]
+
+
+def join(revisions: Iterable[Revision], runs: Iterable[Run]) -> list[Row]:
+    """Each revision's models with their runs, then the runs whose models no revision has.
+
+    Of an experiment and of the workspace only what they made other than their baseline.
+
+    Args:
+        revisions: the workspace, commits, experiments.
+        runs: of `tracking.MODELS`, newest first.
+    """
+    trained: dict[str, list[Run]] = {}
+    unfinished = []
+    for run in runs:
+        if run.info.status == "FINISHED" and tracking.MODEL_MD5 in run.data.tags:
+            trained.setdefault(run.data.tags[tracking.MODEL_MD5], []).append(run)
+        elif provenance.EXPERIMENT in run.data.tags or run.info.status == "RUNNING":
+            unfinished.append(run)
+    # Many experiments share a baseline.
+    models_of, params_of = cache(_models), cache(_params)
+    rows, present = [], set()
+    for revision in revisions:
+        models, changes = _models(revision), {}
+        present |= {model.md5 for model in models.values()}
+        if revision.baseline:
+            baseline = Revision(revision.baseline, revision.baseline, revision.root)
+            before, now, old = params_of(baseline), _params(revision), models_of(baseline)
+            changes = {key: now.get(key) for key in now | before if now.get(key) != before.get(key)}
+            models = {name: model for name, model in models.items() if old.get(name) != model}
+        rows += [_row(revision, name, model, changes, trained) for name, model in models.items()]
+        if not models and revision.commit:
+            problem = "models as in its baseline"
+            rows.append(Row(revision.name, revision.commit, "", changes, problem=problem))
+    orphans = [
+        run
+        for md5, found in trained.items()
+        for run in found
+        if md5 not in present and provenance.EXPERIMENT in run.data.tags
+    ]
+    return rows + [_orphan(run) for run in unfinished + orphans]
+
+
+def _row(
+    revision: Revision,
+    name: str,
+    model: Model,
+    changes: Mapping[str, Any],
+    trained: Mapping[str, list[Run]],
+) -> Row:
+    found = trained.get(model.md5, [])
+    # The same model may have been trained by several experiments.
+    own = [run for run in found if run.data.tags.get(provenance.EXPERIMENT) == revision.name]
+    run = next(iter(own or found), None)
+    cure = "digits sync" + (f" --rev {revision.name}" if revision.commit else "")
+    problem = ""
+    if run is None:
+        problem = f"no run: {cure}"
+    elif model.metrics and "test_accuracy" not in run.data.metrics:
+        problem = f"its run has no test metrics: {cure}"
+    run_id = run.info.run_id if run else ""
+    commit = revision.commit or ""
+    return Row(revision.name, commit, name, changes, model.metrics, run_id, problem)
+
+
+def _orphan(run: Run) -> Row:
+    tested = {key.removeprefix("test_"): value for key, value in run.data.metrics.items()}
+    return Row(
+        run.data.tags.get(provenance.EXPERIMENT, WORKSPACE),
+        "",
+        run.info.run_name,
+        metrics={key: tested[key] for key in METRICS if f"test_{key}" in run.data.metrics},
+        run=run.info.run_id,
+        problem=UNFINISHED.get(run.info.status, "removed from DVC, or failed after the training"),
+    )
+
+
+def _models(revision: Revision) -> dict[str, Model]:
+    models = {}
+    for stage in lock.read(revision.text(lock.FILE), "train@.*").values():
+        name = stage.name.partition("@")[2]
+        metrics = json.loads(revision.read(f"reports/evaluate/{name}/metrics.json") or "{}")
+        selected = {key: metrics[key] for key in METRICS if key in metrics}
+        models[name] = Model(stage.outs[f"models/{name}"], selected)
+    return models
+
+
+def _params(revision: Revision) -> dict[str, Any]:
+    return yaml12.flatten(yaml12.parse(revision.text("params.yaml")))
+
+
+def table(rows: Iterable[Row]) -> list[dict[str, str]]:
+    """The rows as text, by the titles of the columns."""
+    return [
+        {
+            "experiment": row.experiment,
+            "revision": row.revision[:7],
+            "model": row.model,
+            "parameters": ", ".join(f"{key}={value}" for key, value in row.params.items()),
+            **{key: f"{row.metrics[key]:.4f}" if key in row.metrics else "" for key in METRICS},
+            "run": row.run[:8],
+            "problem": row.problem,
+        }
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""A trained model, run: where it comes from and what it answers."""

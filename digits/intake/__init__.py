@@ -1,0 +1,1 @@
+"""From the mirrors to sound, split data: download, validation, preprocessing."""

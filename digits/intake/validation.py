@@ -1,0 +1,93 @@
+"""Validation: the tables, the expectations that they must meet, the pictures, the page."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from digits.base import files
+from digits.data.catalogue import DataSet
+from digits.data.splits import Split
+from digits.intake import expectations, exploration, image_statistics
+from digits.params import Validate
+from digits.rendering import pages
+
+TEMPLATE = Path(__file__).with_name("page.html")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What validation found.
+
+    Attributes:
+        results: of each expectation.
+        metrics: numbers by name.
+        are_images_checked: whether the files fitted together, as the checks of images need.
+    """
+
+    results: list[expectations.Result]
+    metrics: dict[str, float]
+    are_images_checked: bool
+
+    @property
+    def broken(self) -> list[str]:
+        """A line for each expectation that is not met; none where all are."""
+        lines = [result.explain() for result in self.results if not result.success]
+        if not self.are_images_checked:
+            lines.append("images and classes were not checked: the files do not fit together")
+        return lines
+
+
+def validate(
+    folder: Path, train: Split, test: Split, data_set: DataSet, settings: Validate, pictures: Path
+) -> Verdict:
+    """Hold a data set against its expectations, and draw what it looks like.
+
+    Args:
+        folder: with the four IDX files that the splits were read from.
+        train, test: the splits.
+        data_set: what the catalogue says of it.
+        settings: of the stage.
+        pictures: a folder to write; empty where the files do not fit together.
+    """
+    results = expectations.of_files(image_statistics.of_files(folder, train, test), data_set)
+    metrics: dict[str, float] = {}
+    with files.replacing(pictures) as partial:
+        partial.mkdir()
+        if files_fit := all(result.success for result in results):
+            splits = {"train": train, "test": test}
+            images = image_statistics.of_images(splits, settings.ink_threshold)
+            classes = image_statistics.of_classes(images, data_set.classes)
+            results += expectations.of_images(images, data_set, settings)
+            results += expectations.of_classes(classes, settings)
+            metrics = image_statistics.summary(images, classes)
+            exploration.draw(partial, train, classes, data_set.classes, settings)
+    broken = sum(not result.success for result in results)
+    metrics |= {"expectations": len(results), "expectations_broken": broken}
+    return Verdict(results, metrics, files_fit)
+
+
+def write(verdict: Verdict, data_set: DataSet, reports: Path) -> Path:
+    """Write metrics.json, expectations.json and index.html, the page, into a folder.
+
+    Args:
+        verdict: what was found.
+        data_set: of which it was found.
+        reports: the folder, which holds the pictures already.
+
+    Returns:
+        The page.
+    """
+    page = reports / "index.html"
+    findings: dict[str, Any] = {"results": [asdict(result) for result in verdict.results]}
+    files.write_json(reports / "metrics.json", verdict.metrics)
+    files.write_json(reports / "expectations.json", findings)
+    embedded = {path.stem: pages.embed(path) for path in (reports / "pictures").iterdir()}
+    text = pages.render(
+        TEMPLATE,
+        title=data_set.title,
+        results=verdict.results,
+        metrics=verdict.metrics,
+        pictures=embedded,
+    )
+    files.write_text(page, text)
+    return page

@@ -1,0 +1,1 @@
+"""From a commit's model to the champion of the registry."""

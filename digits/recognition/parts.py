@@ -1,0 +1,232 @@
+"""Which parts of the ink belong together, which are digits, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import cv2
+import numpy as np
+
+from digits.recognition.crops import crop, stroke_widths
+
+MOST_PARTS = 200  # of one picture: what has more is no handwriting, and would take long
+DOT = 9  # pixels: less is dust
+STRIP = 8.0  # times longer than wide and at the picture's edge: a border
+SPECK = 0.3  # of the height of the other digits: what is smaller is none
+DASH = 3.0  # times wider than high: no digit
+LOW = 0.6  # of a digit's height: a piece of one
+BAR = 0.2  # of a digit's height: what is shorter is no bar of one
+NEAR = 0.35  # of the height of the digit below: farther above, a bar is not its own
+GAP = 1.5  # widths of the stroke: what a pen may leave out
+HAIR = 0.7  # widths of the stroke
+WIDE = 1.2  # widths to a height: more is no single digit
+SAME_ROW = 0.4  # of the lower one's height side by side
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        """The first pixel outside."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first pixel outside."""
+        return self.top + self.height
+
+    def around(self, other: Box) -> Box:
+        """The smallest that holds both."""
+        left, top = min(self.left, other.left), min(self.top, other.top)
+        right, bottom = max(self.right, other.right), max(self.bottom, other.bottom)
+        return Box(left, top, right - left, bottom - top)
+
+    def scaled(self, down: float, across: float) -> Box:
+        """The same place in a picture larger by these factors, at least a pixel."""
+        left, top = int(self.left * across), int(self.top * down)
+        # 300 x 0.07 is a bit above 21, which is no further pixel.
+        right = int(np.ceil(self.right * across - 1e-6))
+        bottom = int(np.ceil(self.bottom * down - 1e-6))
+        return Box(left, top, right - left, bottom - top)
+
+    def overlap(self, other: Box) -> tuple[int, int]:
+        """What they share across and down; negative: the gap."""
+        return (
+            min(self.right, other.right) - max(self.left, other.left),
+            min(self.bottom, other.bottom) - max(self.top, other.top),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Ink that hangs together, or is taken to.
+
+    Attributes:
+        box: around it.
+        mask: `bool (height, width)` of the box.
+        stroke: width of its strokes, pixels.
+    """
+
+    box: Box
+    mask: np.ndarray
+    stroke: float
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """As MNIST made them, `uint8 (28, 28)`."""
+        return crop(self.mask)
+
+
+Gaps = dict[tuple[int, int], float]
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Connected components of the ink, by their numbers, that make one part."""
+
+    numbers: frozenset[int]
+    box: Box
+    stroke: float
+
+    def joined(self, other: _Pieces) -> _Pieces:
+        """Both as one."""
+        numbers, stroke = self.numbers | other.numbers, max(self.stroke, other.stroke)
+        return _Pieces(numbers, self.box.around(other.box), stroke)
+
+
+def find(mask: np.ndarray) -> list[Part]:
+    """The parts that may be digits, in no order.
+
+    Args:
+        mask: `bool (height, width)`, where ink is.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    strokes = stroke_widths(labels)
+    largest = 1 + np.argsort(-areas[1:], kind="stable")[:MOST_PARTS]
+    pieces = [
+        _Pieces(frozenset([number]), Box(*stats[number, :4].tolist()), strokes[number])
+        for number in largest[areas[largest] >= DOT].tolist()
+    ]
+    written = [piece for piece in pieces if not _is_border(piece.box, *mask.shape)]
+    parts = []
+    for part in _without_specks(_join(written, cache(lambda: _gaps(labels)))):
+        here = labels[part.box.top : part.box.bottom, part.box.left : part.box.right]
+        parts.append(Part(part.box, np.isin(here, list(part.numbers)), part.stroke))
+    return parts
+
+
+def _gaps(labels: np.ndarray) -> Gaps:
+    """Between neighbouring components, the lower number first, the pixels of paper.
+
+    Neighbours are those between which no third one is nearer.
+
+    Args:
+        labels: `int (height, width)`, the number of the component, 0 the paper.
+    """
+    is_paper = (labels == 0).astype(np.uint8)
+    distance, nearest = cv2.distanceTransformWithLabels(is_paper, cv2.DIST_L2, cv2.DIST_MASK_5)
+    number_of = np.zeros(nearest.max() + 1, int)
+    number_of[nearest[labels > 0]] = labels[labels > 0]
+    number = number_of[nearest]
+    pairs, lengths = [], []
+    for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        meet = number[here] != number[there]
+        pairs.append(np.sort(np.stack([number[here][meet], number[there][meet]], axis=1)))
+        lengths.append((distance[here] + distance[there])[meet])
+    several, place = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
+    shortest = np.full(len(several), np.inf)
+    np.minimum.at(shortest, place, np.concatenate(lengths))
+    return dict(zip(map(tuple, several.tolist()), shortest.tolist(), strict=True))
+
+
+def _is_border(box: Box, height: int, width: int) -> bool:
+    """A strip along an edge of the picture."""
+    across = box.left == 0 or box.right == width
+    along = box.top == 0 or box.bottom == height
+    return (across and box.height > STRIP * box.width) or (along and box.width > STRIP * box.height)
+
+
+def _join(pieces: list[_Pieces], gaps: Callable[[], Gaps]) -> list[_Pieces]:
+    """Pieces of broken strokes joined with what they belong to."""
+    if not pieces:
+        return []
+    typical = float(np.percentile([piece.box.height for piece in pieces], 90))
+    joined: list[_Pieces] = []
+    for piece in sorted(pieces, key=lambda piece: -piece.box.height):
+        # A piece may lie between others, and what it makes of one may reach the next.
+        for other in list(joined):
+            low, high = sorted((piece, other), key=lambda piece: piece.box.height)
+            if _belongs(low, high, typical, gaps):
+                joined.remove(other)
+                piece = high.joined(low)
+        joined.append(piece)
+    return joined
+
+
+def _belongs(piece: _Pieces, larger: _Pieces, typical: float, gaps: Callable[[], Gaps]) -> bool:
+    """Whether a piece is of the same digit as one that is no lower.
+
+    It is if it is low and so near that the pen may have left out what is between; or, above
+    a digit, even if farther, as the bar of a 5; or high, if only a hair is between.
+    """
+    across, down = piece.box.overlap(larger.box)
+    height = max(larger.box.height, typical)
+    is_low = piece.box.height < LOW * height
+    is_over = across > 0.5 * piece.box.width
+    size = max(piece.box.width, piece.box.height)
+    if is_low and is_over and size > BAR * height and -down < NEAR * larger.box.height:
+        return True
+    # A speck farther away than it is large is none of it.
+    stroke = min(max(piece.stroke, larger.stroke), size)
+    if max(-across, -down) > GAP * stroke:
+        return False
+    whole = piece.box.around(larger.box)
+    is_stacked = down < 0.5 * piece.box.height and whole.height < WIDE * height
+    is_piece = (is_low or is_stacked) and whole.width < WIDE * height
+    if not (is_piece or is_over):
+        return False
+    between = ((min(a, b), max(a, b)) for a in piece.numbers for b in larger.numbers)
+    gap = min(gaps().get(pair, np.inf) for pair in between)
+    return gap < (GAP if is_piece else HAIR) * stroke
+
+
+def _without_specks(parts: list[_Pieces]) -> list[_Pieces]:
+    """Those as large as the others, and not as flat as a dash."""
+    if not parts:
+        return []
+    sizes = [max(part.box.width, part.box.height) for part in parts]
+    typical = np.median([size for size in sizes if size > SPECK * max(sizes)])
+    return [
+        part
+        for part, size in zip(parts, sizes, strict=True)
+        if size > SPECK * typical and part.box.width < DASH * part.box.height
+    ]
+
+
+def rows(parts: list[Part]) -> list[list[Part]]:
+    """As they are read: each row from left to right, from the upper row to the lower."""
+    parts = sorted(parts, key=lambda part: part.box.left + part.box.width / 2)
+    row_of: dict[int, int] = {}
+    for index, part in enumerate(parts):
+        row_of[index] = index
+        for before in range(index - 1, -1, -1):  # the nearest at its left
+            _, down = part.box.overlap(parts[before].box)
+            if down > SAME_ROW * min(part.box.height, parts[before].box.height):
+                row_of[index] = row_of[before]
+                break
+    several: dict[int, list[Part]] = {}
+    for index, part in enumerate(parts):
+        several.setdefault(row_of[index], []).append(part)
+    return sorted(
+        several.values(), key=lambda row: np.mean([p.box.top + p.box.height / 2 for p in row])
+    )

@@ -1,0 +1,130 @@
+"""From a picture of handwriting to the digits in it: find them, classify them, or refuse to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from digits.inference import loading
+from digits.inference.model import Model
+from digits.recognition.answers import REFUSED, TOP, Answer
+from digits.recognition.decoding import MOST_PIXELS
+from digits.recognition.digitizing import Digit, Sheet, decode, examine
+
+MODEL = "models/cnn"
+
+
+class Recognizer:
+    """A model with all that leads from a picture to its answers. May be used by many threads.
+
+    Attributes:
+        network: the model.
+        origin: where it came from.
+        threshold: a digit whose highest probability is below it is refused.
+    """
+
+    def __init__(
+        self, model: str | Path = MODEL, threshold: float | None = None, threads: int = 1
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: a folder such as `models/cnn`, a model.onnx, `models:/mnist@champion` or
+                `runs:/<run id>`.
+            threshold: by default the model's own.
+            threads: for one call.
+
+        Raises:
+            UserError: there is no such model, or its content is not what it should be.
+        """
+        with loading.find(str(model)) as self.origin:
+            self.network = Model(self.origin.path, threads)
+        self.threshold = self.network.threshold if threshold is None else threshold
+
+    def as_json(self) -> dict[str, str]:
+        """Which model answers."""
+        return {"name": self.network.name, "md5": self.origin.md5}
+
+    def read(self, picture: bytes | np.ndarray | Path) -> list[Answer]:
+        """The digits of a picture, row by row from left to right.
+
+        Args:
+            picture: a file or its content (PNG, JPEG, WebP, BMP, ...), or pixels, `uint8
+                (height, width)` grey or `(height, width, 3)` red, green, blue.
+
+        Raises:
+            UserError: it is not a picture that can be read.
+        """
+        return self._answers_of(self.examine(picture))
+
+    def examine(
+        self,
+        picture: bytes | np.ndarray | Path,
+        most_pixels: int = MOST_PIXELS,
+        parted: bool = True,
+    ) -> Sheet:
+        """The digits of a picture as images for `classify`, and how they were found.
+
+        Args:
+            picture: as for `read`.
+            most_pixels: of a file; more are refused before anything is unpacked.
+            parted: whether digits that touch are parted, which takes the most of the time.
+
+        Raises:
+            UserError: it is not a picture that can be read.
+        """
+        if isinstance(picture, Path):
+            picture = picture.read_bytes()
+        pixels = decode(picture, most_pixels) if isinstance(picture, bytes) else picture
+        return examine(pixels, self.classify if parted else None)
+
+    def explain(self, picture: bytes | np.ndarray | Path, path: Path) -> list[Answer]:
+        """As `read`, and draw how, as PNG: the ink, the digits, what the first layer sees.
+
+        Args:
+            picture: as for `read`.
+            path: of the PNG.
+        """
+        from digits.recognition import explanation  # matplotlib, which nothing else here needs
+
+        sheet = self.examine(picture)
+        answers = self._answers_of(sheet)
+        explanation.draw(sheet, answers, self.network, path)
+        return answers
+
+    def _answers_of(self, sheet: Sheet) -> list[Answer]:
+        return self.answers(self.classify(stack(sheet.digits)), sheet.digits)
+
+    def classify(self, images: np.ndarray) -> np.ndarray:
+        """The probabilities of the classes.
+
+        Args:
+            images: `uint8 (N, 28, 28)`, light ink on black as MNIST's.
+
+        Returns:
+            `float32 (N, classes)`.
+        """
+        return self.network.predict(images)
+
+    def answers(
+        self, probabilities: np.ndarray, digits: Sequence[Digit] | None = None
+    ) -> list[Answer]:
+        """What probabilities mean, as from `classify`, of digits found or of bare images."""
+        ranks = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
+        highest = np.take_along_axis(probabilities, ranks, axis=1).astype(float).round(6).tolist()
+        classes = self.network.classes
+        found = []
+        for index, (rank, values) in enumerate(zip(ranks.tolist(), highest, strict=True)):
+            top = tuple((classes[i], value) for i, value in zip(rank, values, strict=True))
+            refused = not values[0] >= self.threshold
+            digit = REFUSED if refused else top[0][0]
+            box, row = (
+                (digits[index].box, digits[index].row) if digits is not None else (None, None)
+            )
+            found.append(Answer(box, row, digit, values[0], top, refused))
+        return found
+
+
+def stack(digits: Sequence[Digit]) -> np.ndarray:
+    """The images of digits as one array, `uint8 (N, 28, 28)`."""
+    return np.array([digit.image for digit in digits], np.uint8).reshape(-1, 28, 28)

@@ -1,0 +1,136 @@
+"""Digits that touch: cut where little ink is in the way, and the parts make better digits."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from digits.recognition.crops import crop, scaled, stroke_width
+from digits.recognition.parts import Box, Part
+
+Predict = Callable[[np.ndarray], np.ndarray]
+
+NARROW = 0.75  # widths to a height: what is narrower is one digit
+WIDE = 1.6  # what is wider is several
+LEAST = 0.15  # of the height: the width of a digit
+LOW = 0.55  # of the height: what is lower is none
+HEIGHT = 80  # pixels in which a part is searched
+CUT = 2.5  # widths of the stroke: so much ink may a cut go through
+CONTACTS = 2  # times
+CLEAN = 0.95  # of the ink of a digit hangs together; a bad cut leaves crumbs
+SURE = 0.95  # of each part: pieces of a scribble look like digits, though seldom clear ones
+CUT_COST = 0.02  # what a cut takes from the logarithm of the confidences,
+NARROW_COST = 0.5  # and this times the widths that the part lacks to a height
+ASIDE = 0.05  # what a step aside costs a cut, where going through a pixel of ink costs 1
+DIAGONAL = 0.4  # what it costs more in ink, where the way is longer by this
+STEPS = 12  # places for a cut, in the height
+SEAMS = 8  # of them, in the height, that are looked at: those through the least ink
+ROUGH = 4  # parts of a pixel, enough to tell how sure the model is
+
+
+def split(part: Part, predict: Predict) -> list[Part]:
+    """The digits that a part of the ink consists of, from left to right.
+
+    Of all the ways to cut it at some of its narrow places, the one whose digits the model
+    is surest of, as their probabilities multiply; each of them must be sure.
+
+    Args:
+        predict: gives probabilities, `(N, classes)`, of images `uint8 (N, 28, 28)`.
+    """
+    height, width = part.mask.shape
+    if width < NARROW * height:
+        return [part]
+    (whole,) = predict(part.image[None]).max(axis=1)
+    cost = CUT_COST + NARROW_COST * max(0.0, 1 - width / height)
+    if np.log(whole) > -cost:  # no cut pays
+        return [part]
+    small = _resized(part.mask, min(1.0, HEIGHT / height))
+    seams = _seams(small)
+    last = len(seams) - 1
+    pieces = {(0, last): small}
+    for end in range(1, len(seams)):
+        for start in range(end):
+            if (start, end) != (0, last) and (piece := _between(small, seams[start], seams[end])):
+                pieces[start, end] = piece
+    images = np.stack([crop(piece.mask, ROUGH) for piece in pieces.values()])
+    confidences = predict(images).max(axis=1)
+    # The best way to read what is before each seam: its value and its digits.
+    best: list[tuple[float, list[Part]]] = [(0.0, [])]
+    for end in range(1, len(seams)):
+        ways = [
+            (best[start][0] + np.log(confidence) - cost, [*best[start][1], piece])
+            for ((start, stop), piece), confidence in zip(pieces.items(), confidences, strict=True)
+            if stop == end and (confidence >= SURE or (start, stop) == (0, last))
+        ]
+        best.append(max(ways, key=lambda way: way[0], default=(-np.inf, [])))
+    _, digits = best[last]
+    return [part] if len(digits) == 1 else [_in_place(digit, part, small) for digit in digits]
+
+
+def _resized(mask: np.ndarray, scale: float) -> Part:
+    """A part by itself, small enough to be searched quickly."""
+    own = scaled(mask.astype(np.uint8), scale, cv2.INTER_NEAREST) > 0
+    height, width = own.shape
+    return Part(Box(0, 0, width, height), own, stroke_width(own))
+
+
+def _in_place(digit: Part, part: Part, small: Part) -> Part:
+    """A digit of a part made small, in the part's place and size."""
+    down, across = part.box.height / small.box.height, part.box.width / small.box.width
+    there = digit.box.scaled(down, across)
+    size = there.width, there.height
+    mask = cv2.resize(digit.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    box = Box(part.box.left + there.left, part.box.top + there.top, *size)
+    return Part(box, mask, digit.stroke * down)
+
+
+def _seams(part: Part) -> list[np.ndarray]:
+    """Where to cut: columns for each row, from left to right, the outer edges included."""
+    height, width = part.mask.shape
+    rows = np.arange(height)
+    step = max(1, height // STEPS)
+    places = []
+    for column in range(step, width - step, step):
+        seam = _seam(part.mask, column, step)
+        ink = part.mask[rows, seam].astype(int)
+        contacts = (np.diff(ink, prepend=0) > 0).sum()
+        if ink.sum() <= CUT * part.stroke and contacts <= CONTACTS:
+            places.append((ink.sum(), column, seam))
+    best = sorted(places, key=lambda place: place[0])[: round(SEAMS * width / height)]
+    seams = [np.zeros(height, int)]
+    for _, _, seam in sorted(best, key=lambda place: place[1]):
+        seams.append(np.maximum(seam, seams[-1]))
+    return [*seams, np.full(height, width)]
+
+
+def _seam(mask: np.ndarray, column: int, reach: int) -> np.ndarray:
+    """The way from top to bottom around a column that meets the least ink, `int (height,)`."""
+    left, right = max(0, column - reach), min(mask.shape[1], column + reach + 1)
+    total = mask[:, left:right] + 0.01 * np.abs(np.arange(left, right) - column)
+    for row in range(1, len(total)):
+        above, best = total[row - 1], total[row - 1].copy()
+        aside = above + ASIDE + DIAGONAL * mask[row - 1, left:right]
+        np.minimum(best[1:], aside[:-1], out=best[1:])
+        np.minimum(best[:-1], aside[1:], out=best[:-1])
+        total[row] += best
+    seam = np.empty(len(total), int)
+    seam[-1] = total[-1].argmin()
+    for row in range(len(total) - 2, -1, -1):
+        low, high = max(0, seam[row + 1] - 1), seam[row + 1] + 2
+        seam[row] = low + total[row, low:high].argmin()
+    return seam + left
+
+
+def _between(part: Part, start: np.ndarray, end: np.ndarray) -> Part | None:
+    """The ink between two seams, if it may be a digit."""
+    columns = np.arange(part.mask.shape[1])
+    mask = part.mask & (columns >= start[:, None]) & (columns < end[:, None])
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    most = part.box.height
+    if height < LOW * most or not LEAST * most < width < WIDE * most:
+        return None
+    own = mask[top : top + height, left : left + width]
+    areas = cv2.connectedComponentsWithStats(own.astype(np.uint8))[2][1:, cv2.CC_STAT_AREA]
+    if areas.max() < CLEAN * areas.sum():
+        return None
+    return Part(Box(left, top, width, height), own, stroke_width(own))

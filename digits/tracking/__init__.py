@@ -1,0 +1,1 @@
+"""What git, DVC and MLflow remember."""

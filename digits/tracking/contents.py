@@ -1,0 +1,149 @@
+"""What each stage logs to MLflow, told once: for the stage itself and for `digits sync`.
+
+A run's content comes from nothing but dvc.lock's facts and the files that the stage wrote,
+so that a run that is made anew later equals the one that was logged live.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from digits.base import files, quiet
+from digits.base.yaml12 import flatten
+from digits.tracking.lock import Stage
+from digits.tracking.runs import MODEL_MD5, ONNX_MD5, Run
+from digits.tracking.store import MODELS, PIPELINE
+
+SECTIONS = {"download": "data"}  # of params.yaml, where it has not the stage's name
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a stage before it has written anything.
+
+    Attributes:
+        stage: such as "train@cnn".
+        params: of its section of params.yaml, by dotted key, without the section's name.
+        data: the MD5 of each file or folder of data that it reads, by path.
+    """
+
+    stage: str
+    params: Mapping[str, Any]
+    data: Mapping[str, str]
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that its run belongs to."""
+        return MODELS if self.stage.startswith("train@") else PIPELINE
+
+    @property
+    def run_name(self) -> str:
+        """The model's name for a training, "evaluate-cnn" for evaluate@cnn."""
+        return self.stage.removeprefix("train@").replace("@", "-")
+
+
+def facts_of(stage: Stage) -> Facts:
+    """The facts of a stage by its entry in dvc.lock."""
+    kind, _, model = stage.name.partition("@")
+    section = f"{SECTIONS.get(kind, kind)}."
+    params = flatten(stage.params.get("params.yaml", {}))
+    own = {key.removeprefix(section): v for key, v in params.items() if key.startswith(section)}
+    short = {key.removeprefix(f"{model}."): value for key, value in own.items()}
+    data = {path: md5 for path, md5 in stage.deps.items() if path.startswith("data/")}
+    return Facts(stage.name, short, data)
+
+
+def facts_of_training(model: Path) -> Facts:
+    """The facts of a training by what a model.onnx in models/<name> says of itself."""
+    said = {
+        entry.key: entry.value
+        for entry in onnx.load(model, load_external_data=False).metadata_props
+    }
+    return Facts(f"train@{model.parent.name}", json.loads(said["recipe"]), json.loads(said["data"]))
+
+
+def log_outputs(facts: Facts, run: Run, trainings: Mapping[str, Run], root: Path = Path()) -> None:
+    """Log what a stage wrote.
+
+    Args:
+        facts: of the stage.
+        run: of the stage.
+        trainings: the runs of the models that the stage adds to, by name.
+        root: of the workspace, or of a folder with the stage's outputs at their paths.
+    """
+    kind, _, model = facts.stage.partition("@")
+    reports = root / "reports" / kind / model
+    if kind == "train":
+        _log_training(run, root / "models" / model, reports)
+    elif kind == "evaluate":
+        run.log_metrics(_metrics(reports))
+        pictures = root / "reports/pictures" / model
+        _log_evaluation(trainings[model], facts, reports, pictures)
+    elif kind == "card":
+        for each in (run, *trainings.values()):
+            each.log_files(root / "reports/model_card.md")
+    else:
+        run.log_metrics(_metrics(reports))
+        run.log_files(reports)
+
+
+def _metrics(reports: Path) -> dict[str, float]:
+    return flatten(json.loads((reports / "metrics.json").read_text()), "_")
+
+
+def _log_training(run: Run, model: Path, reports: Path) -> None:
+    curves = (reports / "curves.csv").read_text().splitlines()[0].split(",")
+    run.log_curves(reports / "curves.csv")
+    run.log_metrics({key: v for key, v in _metrics(reports).items() if key not in curves})
+    run.log_files(reports, folder="train")
+    run.log_files(model / "model.onnx", folder="onnx")
+    _log_keras_model(run, model / "model.keras")
+    md5s = {MODEL_MD5: model, ONNX_MD5: model / "model.onnx"}
+    run.log_tags({tag: files.md5(path) for tag, path in md5s.items()})
+
+
+def _log_evaluation(run: Run, facts: Facts, reports: Path, pictures: Path) -> None:
+    """Add to a model's run what `evaluate` found, its test metrics under names of their own."""
+    metrics = _metrics(reports)
+    for known in ("parameters", "multiply_adds"):  # logged by `train`
+        del metrics[known]
+    run.log_metrics({"size_bytes": metrics.pop("size_bytes")})
+    run.log_metrics({f"test_{name}": value for name, value in metrics.items()})
+    run.log_tags({f"evaluate.{key}": str(value) for key, value in facts.params.items()})
+    run.log_inputs(facts.data)
+    run.log_files(reports, pictures, folder="evaluate")
+
+
+def _log_keras_model(run: Run, path: Path) -> None:
+    import numpy as np
+
+    with quiet.importing_tensorflow():  # for which only a training pays, or restoring its run
+        import keras
+        import mlflow.tensorflow
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types.schema import Schema, TensorSpec
+
+    keras.utils.disable_interactive_logging()  # pyfunc runs the example with a progress bar
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each model is traced but once
+    model = keras.saving.load_model(path, compile=False)
+    shape, classes = model.input_shape[1:], model.output_shape[1]
+    Model.log(  # what mlflow.tensorflow.log_model calls, for a run that is not MLflow's active one
+        artifact_path=None,
+        flavor=mlflow.tensorflow,
+        run_id=run.run_id,
+        name="model",
+        model=model,
+        signature=ModelSignature(
+            Schema([TensorSpec(np.dtype("uint8"), (-1, *shape))]),
+            Schema([TensorSpec(np.dtype("float32"), (-1, classes))]),
+        ),
+        input_example=np.zeros((1, *shape), np.uint8),
+        # Inferred requirements would take half a minute: a subprocess that imports it all.
+        pip_requirements=[f"{name}=={version(name)}" for name in ("tensorflow", "keras", "numpy")],
+    )

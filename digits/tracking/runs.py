@@ -1,0 +1,143 @@
+"""MLflow's runs: what is logged to one, and how one is found.
+
+A run is found by content, never by an id on disk: a model's by DVC's MD5 of the model's
+folder, any stage's by the hash of its entry in dvc.lock.
+"""
+
+import csv
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.tracking.context.registry import resolve_tags
+
+from digits.tracking.store import MODELS, PIPELINE, connect
+
+MODEL_MD5 = "model.md5"  # as in dvc.lock, of models/<name>
+ONNX_MD5 = "onnx.md5"  # of its model.onnx, which is among the run's artifacts
+CONTENT = "content"  # of the stage's entry in dvc.lock
+RESTORED = "restored"
+
+
+class Run:
+    """A run of the store, open or ended: what is logged to it goes in batches."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self._client = mlflow.MlflowClient()
+        self._steps: set[int] = set()
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters; a parameter once logged cannot be changed."""
+        texts = {key: _text(value) for key, value in params.items()}
+        self._client.log_batch(self.run_id, params=[Param(k, v) for k, v in texts.items()])
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        now = int(time.time() * 1000)
+        batch = [Metric(key, float(value), now, step) for key, value in metrics.items()]
+        self._client.log_batch(self.run_id, metrics=batch)
+        self._steps.add(step)
+
+    def log_curves(self, path: Path) -> None:
+        """Log the rows of a CSV file, but for those whose step was logged as it was reached.
+
+        Args:
+            path: of a file whose first column is the step.
+        """
+        now = int(time.time() * 1000)
+        with path.open(newline="") as file:
+            header, *rows = csv.reader(file)
+        batch = [
+            Metric(key, float(value), now, int(row[0]))
+            for row in rows
+            if int(row[0]) not in self._steps
+            for key, value in zip(header[1:], row[1:], strict=True)
+        ]
+        self._client.log_batch(self.run_id, metrics=batch)
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        self._client.log_batch(self.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
+    def log_files(self, *paths: Path, folder: str | None = None) -> None:
+        """Copy files, or all files of a folder, to the run's artifacts."""
+        for path in paths:
+            if path.is_dir():
+                self._client.log_artifacts(self.run_id, str(path), folder)
+            else:
+                self._client.log_artifact(self.run_id, str(path), folder)
+
+    def log_inputs(self, md5s: Mapping[str, str]) -> None:
+        """Log the data that was read as MLflow's datasets.
+
+        Args:
+            md5s: of each file or folder, by path; its stem names the context, such as "train".
+        """
+        self._client.log_inputs(
+            self.run_id,
+            datasets=[
+                DatasetInput(
+                    Dataset(Path(path).name, md5, "local", json.dumps({"uri": path})),
+                    [InputTag("mlflow.data.context", Path(path).stem)],
+                )
+                for path, md5 in md5s.items()
+            ],
+        )
+
+    def end(self, status: str) -> None:
+        """End the run as "FINISHED", "FAILED" or "KILLED"."""
+        self._client.set_terminated(self.run_id, status)
+
+
+def open_run(experiment_id: str, name: str, tags: Mapping[str, str]) -> Run:
+    """Open a run that stays RUNNING until it is ended.
+
+    MLflow's own active run is left alone: at the end of the process it would wait for a
+    store that is gone.
+    """
+    client = mlflow.MlflowClient()
+    run = client.create_run(experiment_id, tags=resolve_tags(dict(tags)), run_name=name)
+    return Run(run.info.run_id)
+
+
+def find_model_run(md5: str) -> Run | None:
+    """Find the newest run that trained the model of this MD5; None if the store knows none.
+
+    Args:
+        md5: DVC's of the folder models/<name>, as `files.md5` gives it.
+    """
+    experiment_id = connect(MODELS)
+    runs = mlflow.MlflowClient().search_runs(
+        [experiment_id],
+        f"tags.`{MODEL_MD5}` = '{md5}' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    return Run(runs[0].info.run_id) if runs else None
+
+
+def known() -> set[str]:
+    """What there are finished runs of: stages by their content, models by their MD5."""
+    runs = search(MODELS, PIPELINE, condition="attributes.status = 'FINISHED'")
+    tags = [run.data.tags for run in runs]
+    return {tag[key] for tag in tags for key in (CONTENT, MODEL_MD5) if key in tag}
+
+
+def search(*experiments: str, condition: str = "") -> list[mlflow.entities.Run]:
+    """All runs of `MODELS`, `PIPELINE` or both that meet a condition of MLflow's, newest first."""
+    experiment_ids = [connect(experiment) for experiment in experiments]
+    client = mlflow.MlflowClient()
+    found = page = client.search_runs(experiment_ids, condition)
+    while page.token:
+        page = client.search_runs(experiment_ids, condition, page_token=page.token)
+        found += page
+    return found
+
+
+def _text(value: Any) -> str:
+    """A parameter as text, the same for 20 and 20.0: params.yaml may have either."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)

@@ -1,0 +1,175 @@
+"""The join, on a real repository with experiments of DVC's kind and runs of a real store."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import mlflow
+import pytest
+
+from digits.experiments import overview
+from digits.tracking import provenance, revisions, runs, store
+from tests.digits.conftest import Repository
+
+TRAIN = """
+  train@{name}:
+    cmd: python3 -m stages.train {name}
+    outs:
+    - path: models/{name}
+      hash: md5
+      md5: {md5}
+"""
+
+
+@pytest.fixture
+def project(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
+    """A repository with one commit, of two models, and an empty store."""
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
+        monkeypatch.setenv(name, "")  # MLflow sets its own: restored at the end
+    for name in ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(repository.root)
+    repository.write({".gitignore": "/mlflow.db\n/mlruns\n/.dvc\n"})
+    repository.commit(state(rate=0.1, cnn="c0", mlp="m0"))
+    yield repository
+    mlflow.end_run()
+
+
+def state(rate: float, accuracy: float = 0.9, **models: str) -> dict[str, str]:
+    """The files of a revision, with the MD5 of each model."""
+    blocks = [TRAIN.format(name=name, md5=md5) for name, md5 in models.items()]
+    metrics = json.dumps({"accuracy": accuracy, "ece": 0.01, "parameters": 7})
+    return {
+        "params.yaml": f"train:\n  cnn:\n    learning_rate: {rate}\n    epochs: 2\n",
+        "dvc.lock": "schema: '2.0'\nstages:" + "".join(blocks),
+        **{f"reports/evaluate/{name}/metrics.json": metrics for name in models},
+    }
+
+
+def experiment(project: Repository, name: str, **values: Any) -> str:
+    """Make an experiment as DVC does: a commit under refs/exps, the branch as it was."""
+    baseline = project.git("rev-parse", "HEAD")
+    commit = project.commit(state(**values))
+    project.git("update-ref", f"refs/exps/{baseline[:2]}/{baseline[2:]}/{name}", commit)
+    project.git("reset", "--quiet", "--hard", baseline)
+    return commit
+
+
+def trained(
+    name: str, md5: str = "", *, experiment: str = "", failed: bool = False, tested: bool = True
+) -> str:
+    """Make the run of a training: its id."""
+    tags = {provenance.EXPERIMENT: experiment} if experiment else {}
+    try:
+        with runs.stage_run(store.MODELS, name, {}, {}, tags) as run:
+            if failed:
+                raise ZeroDivisionError
+            run.log_tags({runs.MODEL_MD5: md5})
+            run.log_metrics({"test_accuracy": 0.8} if tested else {})
+    except ZeroDivisionError:
+        pass
+    return run.run_id
+
+
+def joined() -> list[overview.Row]:
+    shown = [revisions.find("HEAD"), revisions.find("workspace")]
+    shown += revisions.experiments().values()
+    return overview.join(shown, runs.search(store.MODELS))
+
+
+def test_an_experiment_shows_what_it_made_other_than_its_baseline(project: Repository) -> None:
+    commit = experiment(project, "fast-cat", rate=0.2, accuracy=0.95, cnn="c1", mlp="m0")
+    ids = {md5: trained(name, md5) for name, md5 in (("cnn", "c0"), ("mlp", "m0"), ("cnn", "c1"))}
+    head = project.git("rev-parse", "HEAD")
+    before, after = {"accuracy": 0.9, "ece": 0.01}, {"accuracy": 0.95, "ece": 0.01}
+    changes = {"train.cnn.learning_rate": 0.2}
+    assert joined() == [
+        overview.Row("HEAD", head, "cnn", {}, before, ids["c0"]),
+        overview.Row("HEAD", head, "mlp", {}, before, ids["m0"]),
+        overview.Row("fast-cat", commit, "cnn", changes, after, ids["c1"]),
+        # The same weights, judged otherwise.
+        overview.Row("fast-cat", commit, "mlp", changes, after, ids["m0"]),
+    ]
+
+
+def test_one_that_made_nothing_new_says_so(project: Repository) -> None:
+    commit = experiment(project, "idle-dog", rate=0.1, cnn="c0", mlp="m0")
+    problem = "models as in its baseline"
+    assert joined()[2:] == [overview.Row("idle-dog", commit, "", problem=problem)]
+
+
+def test_the_workspace_shows_what_is_not_committed(project: Repository) -> None:
+    assert [row.experiment for row in joined()] == ["HEAD", "HEAD"]
+    project.write(state(rate=0.3, cnn="c2", mlp="m0"))
+    (row,) = joined()[2:]
+    assert (row.experiment, row.revision, row.model) == ("workspace", "", "cnn")
+    assert row.params == {"train.cnn.learning_rate": 0.3}
+    assert row.problem == "no run: digits sync"
+
+
+def test_what_lacks_a_run_says_how_to_make_it(project: Repository) -> None:
+    experiment(project, "fast-cat", rate=0.2, cnn="c1", mlp="m0")
+    trained("cnn", "c0")
+    trained("mlp", "m0", tested=False)
+    assert [row.problem for row in joined()] == [
+        "",
+        "its run has no test metrics: digits sync --rev HEAD",
+        "no run: digits sync --rev fast-cat",
+    ]
+
+
+def test_of_two_experiments_with_the_same_model_each_has_its_own_run(project: Repository) -> None:
+    ids = {}
+    for name in ("one", "two"):
+        experiment(project, name, rate=0.2, cnn="c1", mlp="m0")
+        ids[name] = trained("cnn", "c1", experiment=name)
+    rows = [row for row in joined() if row.experiment in ids]
+    assert {row.experiment: row.run for row in rows} == ids
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda: trained("cnn", "c9", experiment="gone"), "removed from DVC, or failed after the"),
+        (lambda: trained("cnn", experiment="gone", failed=True), "failed"),
+    ],
+)
+def test_a_run_without_its_experiment_comes_last(
+    project: Repository, make: Callable[[], str], problem: str
+) -> None:
+    run_id = make()
+    trained("cnn", "history")  # of an earlier commit: no experiment, nothing amiss
+    *_, row = joined()
+    assert (row.experiment, row.revision, row.model, row.run) == ("gone", "", "cnn", run_id)
+    assert row.problem.startswith(problem)
+    assert len(joined()) == 3
+
+
+def test_a_run_whose_model_was_committed_is_that_commits(project: Repository) -> None:
+    run_id = trained("cnn", "c0", experiment="removed-since")
+    assert [row.run for row in joined()] == [run_id, ""]
+
+
+def test_a_running_training_is_shown(project: Repository) -> None:
+    with runs.stage_run(store.MODELS, "cnn", {}, {}):
+        *_, row = joined()
+    assert (row.experiment, row.model, row.problem) == ("workspace", "cnn", "running")
+
+
+def test_the_table_is_text(project: Repository) -> None:
+    experiment(project, "fast-cat", rate=0.2, accuracy=0.95, cnn="c1", mlp="m0")
+    run_id = trained("cnn", "c1")
+    row = overview.table(joined())[2]
+    assert row == {
+        "experiment": "fast-cat",
+        "revision": row["revision"],
+        "model": "cnn",
+        "parameters": "train.cnn.learning_rate=0.2",
+        "accuracy": "0.9500",
+        "log_loss": "",
+        "ece": "0.0100",
+        "corrupted_accuracy": "",
+        "run": run_id[:8],
+        "problem": "",
+    }
+    assert len(row["revision"]) == 7

@@ -1,0 +1,326 @@
+from dataclasses import replace
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
+
+from benchmarks import rendered
+from digits.base.errors import UserError
+from digits.recognition.crops import crop
+from digits.recognition.digitizing import Box, Digit, digitize, examine
+
+BUNCH = load_digits()
+# As MNIST's: 28 x 28, the paper black. Only those whose strokes hang together.
+LARGE = np.stack([cv2.resize(image, (20, 20), interpolation=3) for image in BUNCH.images])
+IMAGES = np.pad((LARGE / 16 * 255).clip(0, 255).astype(np.uint8), [(0, 0), (4, 4), (4, 4)])
+MASKS = (IMAGES > 127).astype(np.uint8)
+WHOLE = np.array([cv2.connectedComponents(mask)[0] == 2 for mask in MASKS])
+IMAGES, MASKS, LABELS = IMAGES[WHOLE], MASKS[WHOLE], BUNCH.target[WHOLE].astype(np.uint8)
+CLEAR = rendered.WAYS["screen"]
+quick = settings(max_examples=15, deadline=None)
+
+
+@cache
+def page(*numbers: int) -> rendered.Picture:
+    """A clean page with one row of these images."""
+    look = replace(CLEAR, rows=(len(numbers),), margin=80)
+    chosen = list(numbers)
+    return rendered.render(IMAGES[chosen], LABELS[chosen], look, np.random.default_rng(0))
+
+
+def cut(mask: np.ndarray) -> np.ndarray:
+    left, top, width, height = cv2.boundingRect(mask)
+    return mask[top : top + height, left : left + width] > 0
+
+
+def one(picture: np.ndarray) -> Digit:
+    digits = digitize(picture)
+    assert len(digits) == 1
+    return digits[0]
+
+
+def difference(picture: np.ndarray, other: np.ndarray) -> float:
+    """Of the digit in each, the mean over the pixels, of 255."""
+    return float(np.abs(one(picture).image.astype(int) - one(other).image).mean())
+
+
+numbers = st.integers(0, 99)
+
+
+@quick
+@given(numbers, st.integers(-60, 60), st.integers(-60, 60))
+def test_a_shift_changes_the_box_alone(number: int, down: int, right: int) -> None:
+    pixels = page(number).pixels
+    moved = np.roll(pixels, (down, right), axis=(0, 1))
+    assert difference(pixels, moved) < 6
+    before, after = one(pixels).box, one(moved).box
+    assert abs(after.left - before.left - right) <= 1
+    assert abs(after.top - before.top - down) <= 1
+
+
+@quick
+@given(numbers, st.floats(0.5, 4))
+def test_a_scale_hardly_changes_the_digit(number: int, scale: float) -> None:
+    pixels = page(number).pixels
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    scaled = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=way)
+    assert difference(pixels, scaled) < 8
+
+
+@quick
+@given(numbers)
+def test_light_on_dark_is_the_same_as_dark_on_light(number: int) -> None:
+    pixels = page(number).pixels
+    assert difference(pixels, 255 - pixels) < 3
+
+
+@quick
+@given(numbers, st.integers(60, 200), st.integers(30, 150), st.integers(0, 40))
+def test_brightness_and_light_hardly_change_the_digit(
+    number: int, paper: int, contrast: int, slope: int
+) -> None:
+    pixels = page(number).pixels
+    light = paper + slope * np.linspace(0, 1, pixels.shape[1])[:, None]
+    darker = light - (1 - pixels / 255) * min(contrast, paper - 20)
+    assert difference(pixels, darker.astype(np.uint8)) < 6
+
+
+@quick
+@given(numbers, st.integers(1, 80), st.integers(0, 80))
+def test_more_paper_around_changes_the_box_alone(number: int, side: int, above: int) -> None:
+    pixels = page(number).pixels
+    wider = np.pad(pixels, [(above, 0), (side, side), (0, 0)], constant_values=255)
+    assert difference(pixels, wider) < 5
+
+
+@quick
+@given(arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))
+def test_any_pixels_give_digits_of_the_right_form_inside_the_picture(pixels: np.ndarray) -> None:
+    height, width = pixels.shape[:2]
+    for digit in digitize(pixels):
+        assert digit.image.shape == (28, 28)
+        assert digit.image.dtype == np.uint8
+        box = digit.box
+        assert min(box.left, box.top) >= 0
+        assert min(box.width, box.height) >= 1
+        assert box.right <= width
+        assert box.bottom <= height
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50_000), (50_000, 1), (2, 2), (28, 28), (3000, 2)])
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_an_empty_page_has_no_digits(shape: tuple[int, int], value: int) -> None:
+    assert digitize(np.full(shape, value, np.uint8)) == []
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.1])
+def test_noise_is_no_ink(noise: float) -> None:
+    rng = np.random.default_rng(0)
+    paper = 200 + 255 * rng.normal(0, noise, (300, 400, 3))
+    assert digitize(paper.clip(0, 255).astype(np.uint8)) == []
+
+
+@pytest.mark.parametrize("kind", ["grid", "blobs", "hatch"])
+def test_a_pattern_is_looked_through_in_time(kind: str) -> None:
+    across, down = np.indices((900, 900))
+    patterns = {
+        "grid": (across + down) % 8 < 1,
+        "blobs": np.random.default_rng(0).random((900, 900)) > 0.9,
+        "hatch": across % 10 < 2,
+    }
+    digits = digitize(np.where(patterns[kind], 0, 255).astype(np.uint8))
+    assert len(digits) <= 200
+
+
+def test_an_image_as_mnist_made_it_stays_almost_as_it_is() -> None:
+    changes = []
+    for mask in MASKS[:100]:
+        as_made = crop(cut(mask))
+        image = one(as_made).image
+        changes.append(np.abs(image.astype(int) - as_made).mean())
+        weights = image / image.sum()
+        centre = [(weights * axis).sum() for axis in np.indices((28, 28))]
+        assert centre == pytest.approx([14, 14], abs=0.35)
+        rows, columns = np.nonzero(image > 30)
+        assert 19 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 22
+    assert np.mean(changes) < 8
+
+
+def test_thin_strokes_become_as_thick_as_mnists() -> None:
+    line = np.full((400, 400), 255, np.uint8)
+    cv2.line(line, (200, 40), (190, 360), 0, 2)
+    image = one(line).image
+    assert 1.9 < image[14].sum() / 255 < 3
+
+
+def test_the_box_is_around_the_ink() -> None:
+    for number in range(20):
+        picture = page(number)
+        box = one(picture.pixels).box
+        found = [box.left, box.top, box.right, box.bottom]
+        assert found == pytest.approx(picture.boxes[0], abs=3)
+
+
+def test_rows_are_read_one_after_the_other_even_if_they_climb() -> None:
+    look = replace(CLEAR, rows=(4, 2, 5))
+    picture = rendered.pictures(IMAGES, LABELS, look, 1, 0)[0]
+    height, width = picture.pixels.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 4, 1)
+    turned = cv2.warpAffine(picture.pixels, turn, (width, height), borderValue=(255,) * 3)
+    places = [(digit.row, digit.position) for digit in digitize(turned)]
+    assert places == [(row, i) for row, count in enumerate((4, 2, 5)) for i in range(count)]
+
+
+def test_specks_beside_a_digit_are_none_of_it() -> None:
+    pixels = page(3).pixels.copy()
+    box = one(pixels).box
+    for place in ((box.left + 10, box.top - 18), (box.right + 14, box.top + 20)):
+        cv2.circle(pixels, place, 3, (0, 0, 0), -1)
+    assert one(pixels).box == box
+
+
+def test_a_box_scaled_back_ends_with_the_picture() -> None:
+    for side in range(1, 300):
+        scaled = Box(0, 0, 300, 300).scaled(side / 300, side / 300)
+        assert (scaled.right, scaled.bottom) == (side, side)
+
+
+def test_specks_and_dashes_are_no_digits() -> None:
+    pixels = page(3, 5).pixels.copy()
+    cv2.circle(pixels, (30, 30), 4, (0, 0, 0), -1)
+    cv2.line(pixels, (100, 20), (220, 20), (0, 0, 0), 6)
+    assert len(digitize(pixels)) == 2
+
+
+def test_a_bar_above_belongs_to_its_digit() -> None:
+    pixels = np.full((300, 300), 255, np.uint8)
+    cv2.ellipse(pixels, (150, 190), (50, 60), 0, -120, 140, 0, 10)
+    cv2.line(pixels, (130, 100), (190, 95), 0, 10)
+    assert one(pixels).box.top < 100
+
+
+def test_colour_is_contrast_even_where_grey_is_little() -> None:
+    pixels = page(7).pixels.copy()
+    pixels[pixels[..., 0] < 128] = 255, 240, 0  # yellow on white
+    assert difference(page(7).pixels, pixels) < 6
+
+
+@pytest.mark.parametrize(("paper", "around"), [(230, 10), (230, 150), (30, 240)])
+@pytest.mark.parametrize("angle", [0, 7])
+def test_what_surrounds_a_sheet_is_no_ink(paper: int, around: int, angle: int) -> None:
+    clean = page(2, 5).pixels
+    sheet = np.where(clean < 128, 255 - paper, paper).astype(np.uint8)
+    height, width = sheet.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1)
+    turn[:, 2] += 60
+    size = (width + 120, height + 120)
+    assert len(digitize(cv2.warpAffine(sheet, turn, size, borderValue=(around,) * 3))) == 2
+
+
+def test_bytes_are_decoded_first() -> None:
+    _, content = cv2.imencode(".png", page(4).pixels)
+    assert (digitize(content.tobytes())[0].image == one(page(4).pixels).image).all()
+    with pytest.raises(UserError, match="not a picture"):
+        digitize(b"no picture")
+
+
+def test_a_sheet_shows_what_was_seen() -> None:
+    pixels = page(1, 2).pixels
+    sheet = examine(pixels)
+    assert sheet.pixels is pixels
+    assert len(sheet.digits) == 2
+    assert sheet.ink.any()
+    assert sheet.ink.mean() < 0.2
+
+
+# What follows needs a model: the nearest of scikit-learn's digits, made as these are made.
+
+
+SEEN, UNSEEN = slice(1000), slice(1000, None)
+
+
+@cache
+def nearest() -> KNeighborsClassifier:
+    model = KNeighborsClassifier(5)
+    crops = np.stack([crop(cut(mask)) for mask in MASKS[SEEN]])
+    return model.fit(crops.reshape(len(crops), -1), LABELS[SEEN])
+
+
+def predict(images: np.ndarray) -> np.ndarray:
+    return nearest().predict_proba(images.reshape(len(images), -1))
+
+
+@pytest.mark.parametrize(
+    ("way", "least"),
+    [
+        ("dark screen", 0.9),
+        ("board", 0.9),
+        ("blue pen", 0.9),
+        ("pencil", 0.9),
+        ("specks", 0.9),
+        ("steep light", 0.9),
+        ("shadow", 0.9),
+        ("ruled", 0.9),
+        ("squared", 0.9),
+        ("square", 0.9),
+        ("dark ruling", 0.8),
+        ("form", 0.9),
+        ("blurred", 0.8),
+        ("noisy", 0.8),
+        ("perspective", 0.9),
+        ("rows", 0.8),
+        ("broken", 0.7),
+    ],
+)
+def test_digits_are_found_whatever_the_page(way: str, least: float) -> None:
+    """As many, in the same rows, their boxes where they were written."""
+    found = 0
+    pages = rendered.pictures(IMAGES[UNSEEN], LABELS[UNSEEN], rendered.WAYS[way], 12, 0)
+    for picture in pages:
+        digits = digitize(picture.pixels)
+        if len(digits) == len(picture.boxes):
+            boxes = [digit.box for digit in digits]
+            corners = [[box.left, box.top, box.right, box.bottom] for box in boxes]
+            found += bool(np.abs(np.array(corners) - picture.boxes).max() < 14)
+    assert found >= least * len(pages)
+
+
+def test_most_digits_are_read_right() -> None:
+    right = total = 0
+    for picture in rendered.pictures(IMAGES[UNSEEN], LABELS[UNSEEN], rendered.PAPER, 12, 0):
+        images = np.stack([digit.image for digit in digitize(picture.pixels)])
+        text = "".join(str(number) for number in predict(images).argmax(axis=1))
+        right += sum(a == b for a, b in zip(text, picture.label, strict=False))
+        total += len(picture.label)
+    assert right >= 0.8 * total  # 93 % of the images themselves
+
+
+def test_a_model_parts_digits_that_touch() -> None:
+    pixels = np.full((200, 320, 3), 255, np.uint8)
+    cv2.circle(pixels, (100, 100), 50, (0, 0, 0), 12)
+    cv2.circle(pixels, (212, 100), 50, (0, 0, 0), 12)
+
+    def rings(images: np.ndarray) -> np.ndarray:
+        """Sure of what is as high as wide with nothing in the middle, unsure of all else."""
+        ink = images > 50
+        height, width = ink.any(axis=2).sum(axis=1), ink.any(axis=1).sum(axis=1)
+        sure = (abs(height - width) < 3) & ~ink[:, 14, 14]
+        return np.where(sure[:, None], [0.99, 0.01], [0.6, 0.4])
+
+    assert len(digitize(pixels)) == 1
+    digits = digitize(pixels, rings)
+    assert [digit.position for digit in digits] == [0, 1]
+    assert digits[0].box.right == pytest.approx(156, abs=16)  # a stroke
+    assert digits[1].box.left == pytest.approx(156, abs=16)  # a stroke
+
+
+def test_a_sure_whole_is_not_cut() -> None:
+    pixels = page(0).pixels
+    wide = cv2.resize(pixels, None, fx=1.8, fy=1)
+    assert len(digitize(wide, lambda images: np.full((len(images), 10), 0.99))) == 1
