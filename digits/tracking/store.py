@@ -162,7 +162,7 @@ def _try_to_write(database: Path) -> None:
     """Begin to write and stop: MLflow itself would find out after minutes, with a traceback."""
     with closing(sqlite3.connect(database, timeout=LOCK_SECONDS)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("CREATE TABLE writable (nothing)")
+        connection.execute("CREATE TABLE writable (checked)")
         connection.rollback()
 
 
