@@ -1,0 +1,1 @@
+"""The command line `digits`: a module for each group of commands."""

@@ -1,0 +1,48 @@
+"""What all commands share: the application, the project's root, a model's options."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digits.base.errors import UserError
+
+app = typer.Typer(
+    name="digits",
+    help="Experiments, reviews and promotion, where DVC and MLflow meet.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        help="A folder or model.onnx, models:/mnist@champion, models:/mnist/3 or runs:/ID."
+    ),
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Refuse a digit of a lower confidence; by default the model's own."
+    ),
+]
+
+
+@app.callback()
+def at_root(context: typer.Context) -> None:
+    """Experiments, reviews and promotion, where DVC and MLflow meet."""
+    context.obj = Path.cwd()  # what a command's paths are relative to
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / "dvc.yaml").exists():
+            os.chdir(folder)
+            return
+    raise UserError(f"{Path.cwd()}: no dvc.yaml here or in a folder above")
+
+
+def user_path(context: typer.Context, model: str) -> str:
+    """A model's path as the user sees it, from where the command was started."""
+    path = context.obj / model
+    return str(path) if path.exists() else model
