@@ -29,7 +29,7 @@ class Run:
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self._client = mlflow.MlflowClient()
-        self._steps: set[int] = set()
+        self._logged: set[tuple[str, int]] = set()
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters; a parameter once logged cannot be changed."""
@@ -40,10 +40,10 @@ class Run:
         now = int(time.time() * 1000)
         batch = [Metric(key, float(value), now, step) for key, value in metrics.items()]
         self._client.log_batch(self.run_id, metrics=batch)
-        self._steps.add(step)
+        self._logged |= {(key, step) for key in metrics}
 
     def log_curves(self, path: Path) -> None:
-        """Log the rows of a CSV file, but for those whose step was logged as it was reached.
+        """Log the rows of a CSV file, but for what was logged as its step was reached.
 
         Args:
             path: of a file whose first column is the step.
@@ -54,8 +54,8 @@ class Run:
         batch = [
             Metric(key, float(value), now, int(row[0]))
             for row in rows
-            if int(row[0]) not in self._steps
             for key, value in zip(header[1:], row[1:], strict=True)
+            if (key, int(row[0])) not in self._logged
         ]
         self._client.log_batch(self.run_id, metrics=batch)
 
