@@ -54,10 +54,11 @@ FUZZ ?= 2000
 fuzz: setup  ## FUZZ (2000) strange requests of each kind to the server
 	FUZZ=$(FUZZ) pytest tests/digits/serving/test_fuzz.py
 
-lint: setup  ## ruff, its formatter and mypy
+lint: setup  ## ruff, its formatter, mypy, and the floors of the packages
 	ruff check
 	ruff format --check
 	mypy
+	lint-imports
 
 verify: setup  ## is the committed dvc.lock that of the code and the parameters?
 	@if plan=$$(dvc repro --allow-missing --dry 2>&1) \

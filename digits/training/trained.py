@@ -36,14 +36,14 @@ class Trained:
     multiply_adds: int
 
     @property
-    def facts(self) -> dict[str, float]:
-        """The numbers that travel with the model and stand in its metrics."""
-        return {
-            "parameters": self.model.count_params(),
-            "multiply_adds": self.multiply_adds,
-            "temperature": self.temperature,
-            "threshold": self.threshold,
-        }
+    def costs(self) -> dict[str, int]:
+        """How many weights and multiplications it has."""
+        return {"parameters": self.model.count_params(), "multiply_adds": self.multiply_adds}
+
+    @property
+    def confidence(self) -> dict[str, float]:
+        """How its answers were made trustworthy."""
+        return {"temperature": self.temperature, "threshold": self.threshold}
 
 
 def calibrate(
@@ -92,10 +92,15 @@ def write(
     with files.replacing(folder) as partial:
         export.write_keras(trained.model, partial / "model.keras")
         samples = validation.images[:PARITY_IMAGES]
-        facts = {**trained.facts, **description}
+        facts = {**trained.costs, **trained.confidence, **description}
         parity = export.write_onnx(trained.model, partial / "model.onnx", samples, facts)
     final = {key: curves[-1][key] for key in CURVES}
-    metrics = {**final, **trained.facts, "onnx_difference": float(f"{parity:.1e}")}
+    metrics = {
+        **final,
+        **trained.confidence,
+        **trained.costs,
+        "onnx_difference": float(f"{parity:.1e}"),
+    }
     files.write_json(reports / "metrics.json", metrics)
     tables.write(pd.DataFrame(curves), reports / "curves.csv")
     tables.write(pd.DataFrame(networks.describe(trained.member)), reports / "layers.csv")
