@@ -54,9 +54,16 @@ def flatten(values: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:
 
 
 class _Loader(yaml.CSafeLoader):
-    """PyYAML's parser in C with the number and text rules of YAML 1.2."""
+    """PyYAML's parser in C with the number and text rules of YAML 1.2, and its unique keys."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list]] = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [str(key.value) for key, _ in node.value]
+        if duplicate := next((key for key in keys if keys.count(key) > 1), None):
+            mark = node.start_mark
+            raise yaml.constructor.ConstructorError(None, None, f"key {duplicate!r} twice", mark)
+        return super().construct_mapping(node, deep)
 
 
 for _versions, _tag, _pattern, _first in implicit_resolvers:

@@ -1,212 +1,37 @@
-"""Promotion, on a small git and DVC repository of the project's shape and a real MLflow store."""
+"""Promotion: the champion, the challenger, the way back, and two at once."""
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 import pytest
-from dvc.repo import Repo
-from mlflow.entities import LoggedModelOutput
 
 from digits import params
-from digits.base import files, tables
+from digits.base import files
 from digits.base.errors import UserError
-from digits.promotion import candidate
-from digits.promotion import gate as promotion_gate
-from digits.promotion import registry as promotion
-from digits.tracking import lock, revisions, runs, store
-from digits.tracking import models as tracking_models
+from digits.promotion import candidate, registry
+from digits.promotion.gate import Finding
+from digits.tracking import contents, lock, revisions, runs, store
+from tests.digits.promotion.conftest import (
+    FINDINGS,
+    Project,
+    aliases,
+    log_run,
+    promote,
+    refusal,
+    registered,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value")  # of DVC about its own
-ROOT = Path(__file__).parents[2]
-RULES = params.load(ROOT / "params.yaml").promote
-IMAGES = 5000
-FINDINGS = ["min_accuracy_low", "max_accuracy_loss", "max_ece", "min_corrupted_accuracy"]
-FINDINGS += ["max_onnx_difference", "validation", "lineage"]
-
-# Each stage copies what a test wrote to source/, with deps and outs like the project's own.
-DEFINITION = """
-stages:
-  download:
-    cmd: mkdir -p data && cp -r source/raw data
-    deps: [source/raw]
-    outs: [data/raw]
-  validate:
-    cmd: mkdir -p reports/validate && cp source/validate.json reports/validate/metrics.json
-    deps: [data/raw, source/validate.json]
-    metrics: [reports/validate/metrics.json: {cache: false}]
-  preprocess:
-    cmd: mkdir -p data && cp -r data/raw data/processed
-    deps: [data/raw, reports/validate/metrics.json]
-    outs: [data/processed]
-  train:
-    matrix: {model: [mlp, cnn]}
-    cmd: >-
-      mkdir -p models reports/train/${item.model}
-      && cp -r source/${item.model}/model models/${item.model}
-      && cp source/${item.model}/train.json reports/train/${item.model}/metrics.json
-    deps: [data/processed/train.npz, "source/${item.model}"]
-    params: [data.name]
-    outs: ["models/${item.model}"]
-    metrics: ["reports/train/${item.model}/metrics.json": {cache: false}]
-  evaluate:
-    matrix: {model: [mlp, cnn]}
-    cmd: >-
-      mkdir -p reports/evaluate/${item.model}
-      && cp source/${item.model}/evaluate/* reports/evaluate/${item.model}
-    deps: [data/processed/test.npz, "models/${item.model}", "source/${item.model}/evaluate"]
-    metrics: ["reports/evaluate/${item.model}/metrics.json": {cache: false}]
-    plots: ["reports/evaluate/${item.model}/predictions.csv": {cache: false}]
-  card:
-    cmd: cp source/model_card.md reports
-    deps: [models, source/model_card.md]
-    outs: [reports/model_card.md: {cache: false}]
-"""
-
-
-class Project:
-    """The repository, in the current folder."""
-
-    def __init__(self) -> None:
-        self.git("init", "--quiet", "--initial-branch", "main")
-        Repo.init().close()
-        Path("dvc.yaml").write_text(DEFINITION)
-        Path(".gitignore").write_text("/mlflow.db*\n/mlruns/\n")
-        shutil.copy(ROOT / "params.yaml", ".")
-        raw = Path("source/raw")
-        raw.mkdir(parents=True)
-        for name in ("train.npz", "validation.npz", "test.npz"):
-            (raw / name).write_text(f"images of {name}")
-        Path("source/model_card.md").write_text("# Model card: mlp\nA.\n\n# Model card: cnn\nB.\n")
-        self.validated(22, 0)
-        self.model("mlp", wrong=range(100), corrupted_accuracy=0.71)
-        self.model("cnn", wrong=range(10))
-
-    @staticmethod
-    def git(*arguments: str) -> str:
-        identity = ("-c", "user.name=a", "-c", "user.email=a@b.example")
-        return subprocess.check_output(["git", *identity, *arguments], text=True).strip()
-
-    @staticmethod
-    def validated(expectations: int, broken: int) -> None:
-        result = {"expectations": expectations, "expectations_broken": broken}
-        files.write_json(Path("source/validate.json"), result)
-
-    @staticmethod
-    def model(name: str, wrong: range, weights: str = "", **changes: float) -> None:
-        """What the stages are to write of a model that gets the images of `wrong` wrong."""
-        numbers = {"ece": 0.001, "corrupted_accuracy": 0.98, "onnx_difference": 4e-7} | changes
-        source = Path("source") / name
-        for folder in ("model", "evaluate"):
-            (source / folder).mkdir(parents=True, exist_ok=True)
-        (source / "model" / "model.keras").write_text(weights or f"{name} {wrong} {changes}")
-        onnx = numbers.pop("onnx_difference")
-        files.write_json(source / "train.json", {"onnx_difference": onnx})
-        files.write_json(source / "evaluate/metrics.json", numbers)
-        labels = np.arange(IMAGES) % 10
-        predicted = np.where(np.isin(np.arange(IMAGES), wrong), (labels + 1) % 10, labels)
-        probabilities = np.eye(10, dtype=np.float32)[predicted]
-        tables.write(tables.predictions(probabilities, labels), source / "evaluate/predictions.csv")
-
-    def commit(self) -> str:
-        """Run the pipeline and commit it all."""
-        with Repo() as repo:
-            repo.reproduce()
-        return self.save()
-
-    def save(self) -> str:
-        self.git("add", ".")
-        self.git("commit", "--quiet", "--message", "a change")
-        return self.git("rev-parse", "HEAD")
-
-
-def log_run(model: str, **inputs: str) -> str:
-    """The run of the training that the workspace's dvc.lock tells of."""
-    (stage,) = lock.read(Path("dvc.lock").read_text(), f"train@{model}").values()
-    with runs.stage_run(store.MODELS, model, {}, {}) as run:
-        run.log_inputs({name: Path(path) for name, path in inputs.items()})
-        run.log_tags({runs.MODEL_MD5: stage.outs[f"models/{model}"]})
-        run.log_files(Path("reports/evaluate") / model, folder="evaluate")
-        client = mlflow.MlflowClient()
-        experiment = client.get_run(run.run_id).info.experiment_id
-        logged = client.create_logged_model(experiment, "model", source_run_id=run.run_id)
-        client.finalize_logged_model(logged.model_id, "READY")
-        client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, 0)])
-    return run.run_id
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
-    """The project, run and committed, and a store that knows both models; and where it was."""
-    base = tmp_path_factory.mktemp("promotion")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME"):
-            patch.setenv(name, "")  # MLflow sets the first: restored at the end
-        # A connection that is kept would be to the database of the test before.
-        patch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
-        (folder := base / "project").mkdir()
-        patch.chdir(folder)
-        Project().commit()
-        for model in ("mlp", "cnn"):
-            log_run(model)
-        yield folder.rename(base / "template"), folder
-
-
-@pytest.fixture
-def project(template: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    """A copy of it, where MLflow's absolute paths say that it is."""
-    original, folder = template
-    shutil.copytree(original, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    yield object.__new__(Project)
-    mlflow.end_run()
-    shutil.rmtree(folder)
-
-
-def promote(model: str | None = "cnn", rev: str = "HEAD", **rules: float) -> list[str]:
-    changed = RULES.model_copy(update=rules)
-    return list(promotion.promote(candidate.find(model, revisions.find(rev)), changed))
-
-
-def refusal(model: str = "cnn", rev: str = "HEAD", **rules: float) -> str:
-    """What a promotion that must change nothing says."""
-    before = registry()
-    with pytest.raises(UserError) as raised:
-        promote(model, rev, **rules)
-    assert registry() == before
-    return str(raised.value)
-
-
-def registry() -> Any:
-    """All that the registry holds: aliases, and of each version what it is."""
-    client = mlflow.MlflowClient()
-    networks = {m.name: dict(m.aliases) for m in client.search_registered_models()}
-    versions = {v.version: (v.name, v.tags, v.description) for v in client.search_model_versions()}
-    return networks, versions
-
-
-def aliases(name: str = "mnist") -> dict[str, int]:
-    return {k: int(v) for k, v in mlflow.MlflowClient().get_registered_model(name).aliases.items()}
-
-
-@pytest.fixture
-def better(project: Project) -> Project:
-    """With a champion, version 1, and a better CNN after it, committed and logged."""
-    promote("cnn")
-    project.model("cnn", wrong=range(5))
-    project.commit()
-    log_run("cnn")
-    return project
 
 
 class TestPromote:
@@ -241,17 +66,17 @@ class TestPromote:
 
     def test_the_champion_promoted_again_stays_as_it_is(self, project: Project) -> None:
         promote("cnn")
-        before = registry()
+        before = registered()
         (line,) = promote("cnn")
         assert line.endswith("is the champion already: mnist version 1")
-        assert registry() == before
+        assert registered() == before
 
     def test_a_content_that_has_a_version_gets_no_second(self, better: Project) -> None:
         promote("cnn", "HEAD")
-        promotion.roll_back("mnist")
+        registry.roll_back("mnist")
         promote("cnn", "HEAD")
         assert aliases() == {"champion": 2, "challenger": 2, "previous": 1}
-        assert len(registry()[1]) == 2
+        assert len(registered()[1]) == 2
 
     def test_an_older_commit_is_promoted_by_its_own_files(self, better: Project) -> None:
         promote("cnn")
@@ -301,172 +126,26 @@ class TestPromote:
         assert version.description.endswith("the rest is in reports/model_card.md of the commit.")
 
 
-class TestGate:
-    """A refusal for each rule: it says which, with the numbers, and changes nothing."""
-
-    @pytest.mark.parametrize(
-        ("wrong", "changes", "line"),
-        [
-            (range(40), {}, "min_accuracy_low: 0.989125, must be at least 0.993"),
-            (range(3), {"ece": 0.0041}, "max_ece: 0.0041, must be at most 0.004"),
-            (
-                range(3),
-                {"corrupted_accuracy": 0.9499},
-                "min_corrupted_accuracy: 0.9499, must be at least 0.95",
-            ),
-            (
-                range(3),
-                {"onnx_difference": 6e-6},
-                "max_onnx_difference: 6e-06, must be at most 5e-06",
-            ),
-        ],
-    )
-    def test_of_a_number(
-        self, project: Project, wrong: range, changes: dict[str, float], line: str
-    ) -> None:
-        project.model("cnn", wrong, **changes)
-        commit = project.commit()
-        log_run("cnn")
-        first = f"cnn of {commit[:7]} is refused, mnist's champion stays as it was:"
-        assert refusal() == f"{first}\n{line}"
-
-    def test_of_a_loss_against_the_champion(self, project: Project) -> None:
-        promote("cnn")
-        project.model("cnn", wrong=range(3, 16))
-        project.commit()
-        log_run("cnn")
-        _, *broken = refusal().splitlines()
-        assert broken == [
-            "max_accuracy_loss: up to 0.002085 against mnist version 1 "
-            "(3 images fixed, 6 broken), must be at most 0.002"
-        ]
-        assert promote("cnn", max_accuracy_loss=0.003)[-1].endswith("mnist version 2")
-
-    def test_of_the_validation(self, project: Project) -> None:
-        project.validated(22, 1)
-        project.commit()
-        assert refusal().splitlines()[1:] == ["validation: 21 of 22 expectations of the data hold"]
-        project.validated(0, 0)
-        project.commit()
-        assert refusal().splitlines()[1:] == ["validation: 0 of 0 expectations of the data hold"]
-
-    def test_of_every_broken_rule_at_once(self, project: Project) -> None:
-        assert [line.partition(":")[0] for line in refusal("mlp").splitlines()[1:]] == [
-            "min_accuracy_low",
-            "min_corrupted_accuracy",
-        ]
-
-    def test_of_other_test_images_than_the_champions(self, project: Project) -> None:
-        promote("cnn")
-        path = Path("source/cnn/evaluate/predictions.csv")
-        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-        Path("source/cnn/model/model.keras").write_text("other weights")
-        project.commit()
-        log_run("cnn")
-        assert "mnist version 1, the champion, are not for the same images" in refusal()
-
-    def test_needs_the_champions_predictions(self, better: Project) -> None:
-        version = mlflow.MlflowClient().get_model_version("mnist", "1")
-        run = mlflow.MlflowClient().get_run(str(version.run_id))
-        shutil.rmtree(run.info.artifact_uri.removeprefix("file://"))
-        told = refusal()
-        assert "\n" not in told
-        assert told.startswith("the run of the champion, mnist version 1, has no evaluate/predict")
-
-
-class TestLineage:
-    @staticmethod
-    def fault() -> str:
-        (line,) = refusal().splitlines()[1:]
-        rule, _, text = line.partition(": ")
-        assert rule == "lineage"
-        return text
-
-    @pytest.mark.parametrize(
-        ("path", "stages"),
-        [
-            ("source/cnn/train.json", "train@cnn"),  # what stands for code
-            ("source/raw/test.npz", "download"),
-            ("reports/train/cnn/metrics.json", "train@cnn"),
-            ("reports/validate/metrics.json", "validate, preprocess"),
-            ("reports/model_card.md", "card"),
-        ],
-    )
-    def test_of_a_file_that_is_not_as_in_dvc_lock(
-        self, project: Project, path: str, stages: str
-    ) -> None:
-        with Path(path).open("a") as file:
-            file.write("\n")
-        project.save()
-        assert self.fault() == f"out of date at the commit: {stages}"
-
-    def test_of_a_parameter_that_is_not_as_in_dvc_lock(self, project: Project) -> None:
-        text = Path("params.yaml").read_text()
-        Path("params.yaml").write_text(text.replace("name: mnist", "name: other"))
-        project.save()
-        assert self.fault() == "out of date at the commit: train@mlp, train@cnn"
-
-    def test_of_a_file_that_is_gone(self, project: Project) -> None:
-        Path("reports/train/mlp/metrics.json").unlink()
-        project.save()
-        assert self.fault() == "out of date at the commit: train@mlp"
-
-    def test_of_a_new_dependency(self, project: Project) -> None:
-        text = Path("dvc.yaml").read_text()
-        Path("dvc.yaml").write_text(text.replace("[data/raw, source/v", "[.gitignore, source/v"))
-        project.save()
-        assert self.fault() == "out of date at the commit: validate"
-
-    def test_of_data_that_its_maker_did_not_write(self, project: Project) -> None:
-        (stage,) = lock.read(Path("dvc.lock").read_text(), "download").values()
-        written = (
-            f"outs:\n    - path: data/raw\n      hash: md5\n      md5: {stage.outs['data/raw']}"
-        )
-        text = Path("dvc.lock").read_text()
-        assert written in text
-        other = written.replace(stage.outs["data/raw"], f"{'0' * 32}.dir")
-        Path("dvc.lock").write_text(text.replace(written, other))
-        project.save()
-        assert self.fault() == "out of date at the commit: validate, preprocess"
-
-    def test_of_a_stage_that_dvc_yaml_has_no_more(self, project: Project) -> None:
-        text = Path("dvc.yaml").read_text()
-        Path("dvc.yaml").write_text(text.replace("[mlp, cnn]", "[mlp]"))
-        project.save()
-        assert self.fault() == "out of date at the commit: evaluate@cnn, train@cnn"
-
-    def test_of_other_data_than_the_run_read(self, project: Project) -> None:
-        Path("data/processed/train.npz").unlink()
-        Path("data/processed/train.npz").write_text("other images")
-        log_run("cnn", train="data/processed/train.npz", test="data/processed/test.npz")
-        assert self.fault() == "the run read another data/processed/train.npz"
-
-    def test_needs_neither_data_nor_cache(self, project: Project) -> None:
-        for folder in ("data", "models", ".dvc/cache"):
-            shutil.rmtree(folder)
-        assert promote("cnn")[-2] == "lineage: complete"
-
-
 class TestAliases:
     def test_a_challenger_needs_no_gate_and_leaves_the_champion(self, project: Project) -> None:
         promote("cnn")
         mlp = candidate.find("mlp", revisions.find("HEAD"))
-        assert promotion.challenge(mlp).endswith("is the challenger: mnist version 2")
+        assert registry.challenge(mlp).endswith("is the challenger: mnist version 2")
         assert aliases() == {"champion": 1, "challenger": 2}
 
     def test_a_rollback_goes_one_step(self, better: Project) -> None:
         promote("cnn")
-        told = promotion.roll_back("mnist")
+        told = registry.roll_back("mnist")
         assert told == "mnist version 1 is the champion again, not 2"
         assert aliases() == {"champion": 1, "challenger": 2}
-        before = registry()
+        before = registered()
         with pytest.raises(UserError, match="no version has the alias previous, nothing to roll"):
-            promotion.roll_back("mnist")
-        assert registry() == before
+            registry.roll_back("mnist")
+        assert registered() == before
 
     def test_a_rollback_of_nothing_is_refused(self, project: Project) -> None:
         with pytest.raises(UserError, match="nothing to roll back to"):
-            promotion.roll_back("mnist")
+            registry.roll_back("mnist")
 
 
 class TestTwoAtOnce:
@@ -475,15 +154,15 @@ class TestTwoAtOnce:
         """Let something happen between the gate of the next promotion and what follows it."""
 
         def happen(event: Callable[[], Any]) -> None:
-            gate = promotion_gate.gate
+            gate = registry.gate
 
-            def and_then(*arguments: Any) -> list[promotion_gate.Finding]:
+            def and_then(*arguments: Any) -> list[Finding]:
                 found = gate(*arguments)
-                monkeypatch.setattr(promotion, "gate", gate)
+                monkeypatch.setattr(registry, "gate", gate)
                 event()
                 return found
 
-            monkeypatch.setattr(promotion, "gate", and_then)
+            monkeypatch.setattr(registry, "gate", and_then)
 
         return happen
 
@@ -502,7 +181,7 @@ class TestTwoAtOnce:
         with pytest.raises(UserError, match="not promoted: another version has become the champ"):
             promote("cnn")
         assert aliases() == {"champion": 1, "challenger": 1}
-        assert len(registry()[1]) == 1
+        assert len(registered()[1]) == 1
         assert promote("cnn")[-1].startswith("cnn")  # held against the new champion
 
     def test_one_that_broke_off_is_named_and_can_be_ended(
@@ -512,7 +191,7 @@ class TestTwoAtOnce:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(promotion, "_move", be_killed)
+            patch.setattr(registry, "_move", be_killed)
             with pytest.raises(KeyboardInterrupt):
                 promote("mlp")
         commit = two.git("rev-parse", "--short=7", "HEAD")
@@ -525,9 +204,10 @@ class TestTwoAtOnce:
 
     SCRIPT = """
 import sys
-from digits import cli, promotion
+from digits.cli import main
+from digits.promotion import registry
 
-gate = promotion.gate
+gate = registry.gate
 
 def wait(*arguments):
     found = gate(*arguments)
@@ -535,8 +215,8 @@ def wait(*arguments):
     sys.stdin.readline()
     return found
 
-promotion.gate = wait
-cli.main()
+registry.gate = wait
+main.main()
 """
 
     @pytest.mark.parametrize("models", [("mlp", "cnn"), ("cnn", "cnn")])
@@ -574,7 +254,7 @@ cli.main()
             assert len(told.splitlines()) == 1
             assert " is not promoted: " in told
         assert aliases() == {"champion": 1, "challenger": 1}
-        assert len(registry()[1]) == 1
+        assert len(registered()[1]) == 1
 
 
 def test_the_champion_loads_and_serves(
@@ -592,11 +272,12 @@ def test_the_champion_loads_and_serves(
     export.write_onnx(network, folder / "model.onnx", images, {})
     project.commit()
     Path("reports/train/mlp/curves.csv").write_text("epoch,loss\n1,0.5\n")
-    with runs.stage_run(store.MODELS, "mlp", {}, {}) as run:
-        tracking_models.log_training(run, Path("models/mlp"), Path("reports/train/mlp"))
-        (stage,) = lock.read(Path("dvc.lock").read_text(), "train@mlp").values()
-        run.log_tags({runs.MODEL_MD5: stage.outs["models/mlp"]})
-        run.log_files(Path("reports/evaluate/mlp"), folder="evaluate")
+    run = runs.open_run(store.connect(store.MODELS), "mlp", {})
+    contents.log_outputs(contents.Facts("train@mlp", {}, {}), run, {})
+    (stage,) = lock.read(Path("dvc.lock").read_text(), "train@mlp").values()
+    run.log_tags({runs.MODEL_MD5: stage.outs["models/mlp"]})
+    run.log_files(Path("reports/evaluate/mlp"), folder="evaluate")
+    run.end("FINISHED")
 
     done = python("-m", "digits.cli", "promote", "mlp", cwd=Path.cwd())
     assert (done.returncode, done.stderr) == (0, "")

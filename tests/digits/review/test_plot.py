@@ -8,6 +8,7 @@ from matplotlib.image import imread
 from digits.comparison import paired
 from digits.data import splits
 from digits.data.splits import Split
+from digits.params import Compare
 from digits.review import plot
 from digits.review.review import ModelReview, Review
 from digits.tracking.revisions import Revision
@@ -18,7 +19,13 @@ def compared(labels: np.ndarray, old: np.ndarray, new: np.ndarray) -> Review:
         pd.DataFrame({"index": range(len(labels)), "label": labels, "predicted": predicted})
         for predicted in (old, new)
     ]
-    model = ModelReview("", *sides, {}, {}, paired.compare(*sides, 0.95, 100, 0))
+    model = ModelReview(
+        "",
+        *sides,
+        {},
+        {},
+        paired.compare(*sides, Compare(confidence_level=0.95, resamples=100, seed=0)),
+    )
     revision = Revision("main", None, Path())
     return Review(revision, revision, 0.95, [], [], {"cnn": model}, {}, "", ["zero"])
 

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from digits import cli
 from digits.base import tables
 from digits.base.errors import UserError
+from digits.cli.main import app
+from digits.comparison import paired
+from digits.params import Compare as Settings
 from digits.review import review
 from digits.review.review import Change
 from digits.tracking import revisions
@@ -78,7 +80,7 @@ def compare(repository: Any) -> Compare:
 def diff(repository: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """`digits diff` in the repository."""
     monkeypatch.chdir(repository.root)
-    return lambda *arguments: CliRunner().invoke(cli.app, ["diff", *arguments])
+    return lambda *arguments: CliRunner().invoke(app, ["diff", *arguments])
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,9 @@ def test_another_test_split_is_refused(compare: Compare, labels: list[int]) -> N
     ],
 )
 def test_a_file_that_is_not_what_it_must_be(compare: Compare, path: str, content: str) -> None:
-    with pytest.raises(UserError, match=f"^main: {path}: not what it must be: ") as error:
+    with pytest.raises(
+        UserError, match=f"^main: {path}: not what (it must be|`evaluate` writes): "
+    ) as error:
         compare(project({"cnn": [1]}), project({"cnn": [2]}) | {path: content})
     assert len(str(error.value).splitlines()) == 1
 
@@ -232,7 +236,7 @@ def test_every_image_whose_answer_changed_is_accounted_for(rows: list) -> None:
         pd.DataFrame({"index": range(len(rows)), "label": labels, "predicted": predicted})
         for predicted in (old, new)
     ]
-    result = review.comparison.compare(*sides, 0.95, 100, 0)
+    result = paired.compare(*sides, Settings(confidence_level=0.95, resamples=100, seed=0))
     model = review.ModelReview("within noise", *sides, {}, {}, result)
     fixed, broken = review.flips(model)["fixed"], review.flips(model)["broken"]
     assert fixed["index"].tolist() == np.flatnonzero((old != labels) & (new == labels)).tolist()
