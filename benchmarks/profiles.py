@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from digits import params
-from digits.base import yaml12
+from digits.base import schema, yaml12
 from digits.params import Params
 
 PROFILES = Path("profiles")
@@ -25,4 +24,4 @@ def params_of(profile: str) -> Params:
         for step in path:
             section = section[step]
         section[last] = yaml12.parse(value)
-    return params.check(Params, values, f"profiles/{profile}")
+    return schema.check(Params, values, f"profiles/{profile}")

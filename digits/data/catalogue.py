@@ -7,7 +7,7 @@ from pydantic import Field, RootModel
 
 from digits.base import yaml12
 from digits.base.errors import UserError
-from digits.params import Positive, Section, check
+from digits.base.schema import Positive, Section, check
 
 FileName = Literal[
     "train-images-idx3-ubyte",

@@ -10,7 +10,8 @@ import pandas as pd
 from digits.base import files, tables
 from digits.base.errors import UserError
 from digits.data.splits import Split
-from digits.evaluation import corruptions, metrics
+from digits.evaluation import metrics
+from digits.evaluation.robustness import measure_robustness
 from digits.inference.model import Model
 from digits.params import Evaluate
 
@@ -27,7 +28,7 @@ class Assessment:
         classes: from `metrics.by_class`.
         reliability: from `metrics.reliability`.
         risk_coverage: from `metrics.risk_coverage`.
-        corruptions: from `corruptions.robustness`.
+        corruptions: from `measure_robustness`.
         corrupted_images: of how many images.
     """
 
@@ -75,7 +76,7 @@ def assess(network: Model, split: Split, settings: Evaluate) -> Assessment:
     predictions = tables.predictions(probabilities, labels)
     size = min(settings.corrupted_images, len(labels))
     chosen = np.random.default_rng(settings.seed).choice(len(labels), size, replace=False)
-    robustness = corruptions.robustness(
+    robustness = measure_robustness(
         network.predict, images[chosen], labels[chosen], settings.seed
     )
     scores = metrics.scores(

@@ -12,8 +12,9 @@ random generator, and gives images of the same form; what exceeds 0 to 1 is clip
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 from scipy import ndimage
+
+from digits.evaluation.clouds import draw_clouds
 
 Corruption = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -31,24 +32,6 @@ def corrupt(images: np.ndarray, name: str, seed: int) -> np.ndarray:
     """
     corrupted = CORRUPTIONS[name](images / 255, np.random.default_rng(seed))
     return np.rint(corrupted.clip(0, 1) * 255).astype(np.uint8)
-
-
-def robustness(
-    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, labels: np.ndarray, seed: int
-) -> pd.DataFrame:
-    """How many images a model still gets right.
-
-    Args:
-        predict: gives probabilities, `(N, classes)`, of images.
-        images: `uint8 (N, height, width)`.
-        labels: `uint8 (N,)`.
-
-    Returns:
-        `corruption` and `accuracy`, a row for each of `CORRUPTIONS`.
-    """
-    predicted = {name: predict(corrupt(images, name, seed)).argmax(axis=1) for name in CORRUPTIONS}
-    accuracies = [(numbers == labels).mean() for numbers in predicted.values()]
-    return pd.DataFrame({"corruption": list(predicted), "accuracy": accuracies})
 
 
 def shot_noise(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -139,7 +122,7 @@ def stripe(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def fog(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Fog three times as strong as the ink, then all darkened to the ink's old maximum."""
     strongest = images.max(axis=(1, 2), keepdims=True)
-    return (images + 3 * _clouds(images.shape, rng)) * strongest / (strongest + 3)
+    return (images + 3 * draw_clouds(images.shape, rng)) * strongest / (strongest + 3)
 
 
 def spatter(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -256,37 +239,3 @@ def _line(size: tuple[int, int], x0: float, y0: float, x1: float, y1: float) -> 
     distance = np.abs(y - (y0 + (y1 - y0) / (x1 - x0) * (x - x0)))
     ink = np.log(1 - np.minimum(distance / 2.3, 1 - 1e-10)) + 1
     return np.where((x >= np.floor(x0)) & (x < np.ceil(x1)), ink.clip(0, 1), 0)
-
-
-def _clouds(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
-    """Fractal clouds from 0 to 1, `float64` of this shape.
-
-    A height map of 256 x 256 by the diamond-square algorithm of Fournier, Fussell and
-    Carpenter, 1982; its roughness falls by 1.4 squared from scale to scale. As many images as
-    fit side by side share a map.
-    """
-    count, height, width = shape
-    side = 256
-    rows, columns = side // height, side // width
-    heights = np.zeros((-(-count // (rows * columns)), side, side))
-
-    def average(total: np.ndarray, roughness: float) -> np.ndarray:
-        return total / 4 + rng.uniform(-roughness, roughness, total.shape)
-
-    step, roughness = side, 100.0**2
-    while step >= 2:
-        half = step // 2
-        corners = heights[:, ::step, ::step]
-        pairs = corners + np.roll(corners, -1, axis=1)
-        squares = average(pairs + np.roll(pairs, -1, axis=2), roughness)
-        heights[:, half::step, half::step] = squares
-        for axis, place in ((1, np.s_[:, ::step, half::step]), (2, np.s_[:, half::step, ::step])):
-            across = squares + np.roll(squares, 1, axis=axis)
-            along = corners + np.roll(corners, -1, axis=3 - axis)
-            heights[place] = average(across + along, roughness)
-        step, roughness = half, roughness / 1.4**2
-    heights -= heights.min(axis=(1, 2), keepdims=True)
-    heights /= heights.max(axis=(1, 2), keepdims=True)
-    tiles = heights[:, : rows * height, : columns * width]
-    tiles = tiles.reshape(-1, rows, height, columns, width).swapaxes(2, 3)
-    return tiles.reshape(-1, height, width)[:count]

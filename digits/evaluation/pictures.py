@@ -107,7 +107,7 @@ def corruptions(samples: np.ndarray, table: pd.DataFrame, model: str, path: Path
 
     Args:
         samples: `uint8 (corruptions, N, height, width)`.
-        table: from `corruptions.robustness`.
+        table: from `robustness.measure_robustness`.
     """
     columns, rows = samples.shape[:2]
     title = f"{model}: {table['accuracy'].mean():.1%} of corrupted test images right"

@@ -1,58 +1,13 @@
-"""What sound data is: suites of Great Expectations over the tables of `image_statistics`.
+"""What sound data is: expectations of the tables of `image_statistics`."""
 
-The suites are code and the context lives in memory: no configuration on disk, and nothing
-of a result but what it found, so that the same data gives the same result.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import great_expectations as gx
 import great_expectations.expectations as gxe
-import numpy as np
 import pandas as pd
-from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.row_conditions import Column
 
-from digits.base.text import one_line, shape_text
+from digits.base.text import shape_text
 from digits.data.catalogue import DataSet
+from digits.intake.suites import Result, check
 from digits.params import Validate
-
-FIRST_ROWS = 5  # rows that a result names
-ERROR_LENGTH = 2000  # characters of an expectation's own exceptions
-
-
-@dataclass(frozen=True)
-class Result:
-    """An expectation, what was found, and the verdict."""
-
-    expectation: str  # as Great Expectations calls it
-    requirement: str  # the same in words
-    frame: str
-    column: str  # several: comma-separated; none: the table as a whole
-    where: str  # the rows that it is about; empty: all
-    kwargs: dict[str, Any]
-    observed: str | int | float | None
-    unexpected: int | None  # rows; None: it is about the column or table as a whole
-    first_rows: list[str]
-    success: bool
-    error: str | None  # of an exception inside the expectation
-
-    def explain(self) -> str:
-        """One line: expectation, column, count, first rows, what is required."""
-        place = f"{self.expectation} on {self.frame}{f'.{self.column}' if self.column else ''}"
-        if self.where:
-            place += f" where {self.where}"
-        if self.error:
-            found = self.error
-        elif self.unexpected is None:
-            found = f"found {self.observed}"
-        else:
-            more = ", ..." if self.unexpected > len(self.first_rows) else ""
-            rows = "row" if self.unexpected == 1 else "rows"
-            found = f"{self.unexpected} {rows}: {', '.join(self.first_rows)}{more}"
-        return f"{place}: {found}; {self.requirement}"
 
 
 def of_files(files: pd.DataFrame, data_set: DataSet) -> list[Result]:
@@ -99,7 +54,7 @@ def of_files(files: pd.DataFrame, data_set: DataSet) -> list[Result]:
             description="a split must have as many labels as images",
         ),
     ]
-    return _check("files", files, ["file"], expectations)
+    return check("files", files, ["file"], expectations)
 
 
 def of_images(images: pd.DataFrame, data_set: DataSet, settings: Validate) -> list[Result]:
@@ -108,21 +63,31 @@ def of_images(images: pd.DataFrame, data_set: DataSet, settings: Validate) -> li
     Args:
         images: from `image_statistics.of_images`, of the splits train and test.
         data_set: what the catalogue says of them.
-        settings: the knobs of the validation.
+        settings: of the validation.
     """
-    rows = {"train": data_set.rows.train, "test": data_set.rows.test}
-    darkest, brightest = data_set.mean_ink
-    height, width = data_set.image_shape
-    last = len(data_set.classes) - 1
-    ink = settings.ink_threshold
     expectations = [
+        *_of_counts_and_labels(data_set),
+        *_of_pixels(data_set, settings.ink_threshold),
+        *_of_places(data_set),
+        *_of_duplicates(),
+    ]
+    return check("images", images, ["split", "index"], expectations)
+
+
+def _rows(data_set: DataSet) -> dict[str, int]:
+    return {"train": data_set.rows.train, "test": data_set.rows.test}
+
+
+def _of_counts_and_labels(data_set: DataSet) -> list[gxe.Expectation]:
+    last = len(data_set.classes) - 1
+    return [
         *(
             gxe.ExpectTableRowCountToEqual(
                 value=count,
                 row_condition=Column("split") == split,
                 description=f"{split} must have {count} images",
             )
-            for split, count in rows.items()
+            for split, count in _rows(data_set).items()
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column="label",
@@ -130,6 +95,12 @@ def of_images(images: pd.DataFrame, data_set: DataSet, settings: Validate) -> li
             max_value=last,
             description=f"a label must be one of the classes, 0 to {last}",
         ),
+    ]
+
+
+def _of_pixels(data_set: DataSet, ink: int) -> list[gxe.Expectation]:
+    darkest, brightest = data_set.mean_ink
+    return [
         gxe.ExpectColumnMinToBeBetween(
             column="min",
             min_value=0,
@@ -158,17 +129,26 @@ def of_images(images: pd.DataFrame, data_set: DataSet, settings: Validate) -> li
                 row_condition=Column("split") == split,
                 description=f"the mean must be {darkest} to {brightest}",
             )
-            for split in rows
+            for split in _rows(data_set)
         ),
-        *(
-            gxe.ExpectColumnMeanToBeBetween(
-                column=column,
-                min_value=(pixels - 1) / 4,
-                max_value=(pixels - 1) * 3 / 4,
-                description=f"the mean must be in the middle half of {pixels} pixels",
-            )
-            for column, pixels in (("centre_row", height), ("centre_column", width))
-        ),
+    ]
+
+
+def _of_places(data_set: DataSet) -> list[gxe.Expectation]:
+    height, width = data_set.image_shape
+    return [
+        gxe.ExpectColumnMeanToBeBetween(
+            column=column,
+            min_value=(pixels - 1) / 4,
+            max_value=(pixels - 1) * 3 / 4,
+            description=f"the mean must be in the middle half of {pixels} pixels",
+        )
+        for column, pixels in (("centre_row", height), ("centre_column", width))
+    ]
+
+
+def _of_duplicates() -> list[gxe.Expectation]:
+    return [
         gxe.ExpectCompoundColumnsToBeUnique(
             column_list=["split", "hash"],
             description="no image may occur twice within a split",
@@ -180,7 +160,6 @@ def of_images(images: pd.DataFrame, data_set: DataSet, settings: Validate) -> li
             description="no image of test may occur in train",
         ),
     ]
-    return _check("images", images, ["split", "index"], expectations)
 
 
 def of_classes(classes: pd.DataFrame, settings: Validate) -> list[Result]:
@@ -188,7 +167,7 @@ def of_classes(classes: pd.DataFrame, settings: Validate) -> list[Result]:
 
     Args:
         classes: from `image_statistics.of_classes`.
-        settings: the knobs of the validation.
+        settings: of the validation.
     """
     smallest, largest = settings.min_class_share, settings.max_class_share
     expectations = [
@@ -202,88 +181,4 @@ def of_classes(classes: pd.DataFrame, settings: Validate) -> list[Result]:
             description=f"the share of a class in a split must be {smallest} to {largest}",
         ),
     ]
-    return _check("classes", classes, ["split", "class"], expectations)
-
-
-def _check(
-    name: str, frame: pd.DataFrame, key: list[str], expectations: Sequence[gxe.Expectation]
-) -> list[Result]:
-    """Run a suite over a table, the rows of which the columns `key` name."""
-    for position, expectation in enumerate(expectations):
-        expectation.meta = {"position": position}
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    asset = context.data_sources.add_pandas("memory").add_dataframe_asset(name)
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    report = batch.validate(
-        gx.ExpectationSuite(name, expectations=list(expectations)),
-        result_format={
-            "result_format": "SUMMARY",
-            "unexpected_index_column_names": key,
-            "partial_unexpected_count": FIRST_ROWS,
-        },
-    )
-    results = [result.to_json_dict() for result in report.results]  # in an order of its own
-    results.sort(key=lambda result: result["expectation_config"]["meta"]["position"])
-    return [_result(name, frame, key, result) for result in results]
-
-
-def _result(name: str, frame: pd.DataFrame, key: list[str], found: dict[str, Any]) -> Result:
-    """Take what is stable and worth reading from a result of Great Expectations."""
-    config, result = found["expectation_config"], found["result"]
-    kwargs = dict(config["kwargs"])
-    del kwargs["batch_id"]
-    columns = kwargs.pop("column_list", [])
-    columns += [kwargs.pop(k) for k in ("column", "column_A", "column_B") if k in kwargs]
-    where = ""
-    if condition := kwargs.pop("row_condition", None):
-        column, value = condition["column"]["name"], condition["parameter"]
-        where = f"{column} is {value}"
-        frame = frame[frame[column] == value]
-    error = _error(found["exception_info"])
-    observed = result.get("observed_value")
-    if observed is None and not error:
-        observed = _describe(frame[columns])
-    return Result(
-        expectation=config["type"],
-        requirement=config["description"],
-        frame=name,
-        column=", ".join(columns),
-        where=where,
-        kwargs={k: _plain(v) for k, v in kwargs.items()},
-        observed=_plain(observed),
-        unexpected=result.get("unexpected_count"),
-        first_rows=[
-            " ".join(str(row[column]) for column in key)
-            for row in result.get("partial_unexpected_index_list") or []
-        ],
-        success=found["success"],
-        error=error,
-    )
-
-
-def _describe(values: pd.DataFrame) -> str:
-    """What values a column, or several together, have."""
-    values = values.dropna().drop_duplicates()
-    if values.empty:
-        return "no value"
-    if values.shape[1] == 1 and pd.api.types.is_numeric_dtype(values.iloc[:, 0]):
-        low, high = _plain(values.iloc[:, 0].min()), _plain(values.iloc[:, 0].max())
-        return f"{low} to {high}" if low < high else str(low)
-    if len(values) > FIRST_ROWS:
-        return f"{len(values)} different"
-    return ", ".join(" / ".join(map(str, row)) for row in values.itertuples(index=False))
-
-
-def _plain(value: Any) -> Any:
-    """A number as it is best read, the same from run to run: six digits at most."""
-    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        return int(value) if value == int(value) else float(f"{value:.6g}")
-    return value
-
-
-def _error(info: dict[str, Any]) -> str | None:
-    """The messages of the exceptions inside an expectation, which may be one for each metric."""
-    parts = [info] if "raised_exception" in info else info.values()
-    messages = {part["exception_message"] for part in parts if part["raised_exception"]}
-    return one_line(" ".join(sorted(messages)), ERROR_LENGTH) or None
+    return check("classes", classes, ["split", "class"], expectations)

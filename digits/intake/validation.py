@@ -8,6 +8,7 @@ from digits.base import files
 from digits.data.catalogue import DataSet
 from digits.data.splits import Split
 from digits.intake import expectations, exploration, image_statistics
+from digits.intake.suites import Result
 from digits.params import Validate
 from digits.rendering import pages
 
@@ -24,7 +25,7 @@ class Verdict:
         are_images_checked: whether the files fitted together, as the checks of images need.
     """
 
-    results: list[expectations.Result]
+    results: list[Result]
     metrics: dict[str, float]
     are_images_checked: bool
 

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import t
 
 from digits import params
-from digits.base import tables, yaml12
+from digits.base import schema, tables, yaml12
 from digits.base.errors import UserError
 from digits.base.text import one_line
 from digits.comparison import paired
@@ -118,7 +118,7 @@ def review(base: Revision, head: Revision) -> Review:
         for key in params.Compare.model_fields
         if (value := old.get(f"compare.{key}", new.get(f"compare.{key}"))) is not None
     }
-    test = params.check(params.Compare, compare, f"{base.name}: params.yaml: compare")
+    test = schema.check(params.Compare, compare, f"{base.name}: params.yaml: compare")
     seeds = _parse(head, SEEDS, json.loads) or {"commit": "", "rows": []}
     names = new.get(f"datasets.yaml:{new.get('data.name')}.classes", [])
     return Review(

@@ -45,7 +45,7 @@ numbers = st.integers(-3, 300) | st.floats(-2, 300) | st.lists(st.integers(-1, 9
 def complaints(value: Any) -> list[str]:
     """The lines of the error that `value` gives; none if it is accepted."""
     try:
-        params.check(params.Params, value, "params.yaml")
+        schema.check(params.Params, value, "params.yaml")
     except UserError as error:
         return str(error).splitlines()
     return []
