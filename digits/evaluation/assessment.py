@@ -76,9 +76,7 @@ def assess(network: Model, split: Split, settings: Evaluate) -> Assessment:
     predictions = tables.predictions(probabilities, labels)
     size = min(settings.corrupted_images, len(labels))
     chosen = np.random.default_rng(settings.seed).choice(len(labels), size, replace=False)
-    robustness = measure_robustness(
-        network.predict, images[chosen], labels[chosen], settings.seed
-    )
+    robustness = measure_robustness(network.predict, images[chosen], labels[chosen], settings.seed)
     scores = metrics.scores(
         probabilities,
         labels,

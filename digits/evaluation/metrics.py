@@ -80,7 +80,7 @@ def selective(table: pd.DataFrame, threshold: float) -> dict[str, float]:
 
 
 def of_corruptions(table: pd.DataFrame) -> dict[str, float]:
-    """The accuracy with each corruption and their mean, of a table from `robustness.measure_robustness`."""
+    """The accuracy with each corruption, of a table from `measure_robustness`, and their mean."""
     names = ["corrupted_" + name for name in table["corruption"]]
     values = {"corrupted_accuracy": table["accuracy"].mean()}
     values |= dict(zip(names, table["accuracy"], strict=True))

@@ -1,17 +1,22 @@
 import copy
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.utils import hydra
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digits import params
+from digits.base import schema, yaml12
 from digits.base.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-REAL: dict[str, Any] = params.read_yaml(ROOT / "params.yaml")
+REAL: dict[str, Any] = yaml12.read(ROOT / "params.yaml")
+# The resnet inherits from the CNN: by copies, so that a test may change either alone.
+REAL = json.loads(json.dumps(REAL))
 CONVOLUTIONS = {model: len(REAL["train"][model]["filters"]) for model in ("cnn", "resnet")}
 
 
@@ -88,6 +93,28 @@ def test_a_missing_key_is_named(path: tuple[str, ...]) -> None:
     assert line.startswith(f"params.yaml: {'.'.join(path)}: missing; must be ")
 
 
+@pytest.mark.parametrize("key", ["epochs", "filters", "augmentation.shift"])
+@pytest.mark.parametrize(("changed", "other"), [("cnn", "resnet"), ("resnet", "cnn")])
+def test_what_dvc_sets_of_one_model_is_not_the_others(
+    tmp_path: Path, key: str, changed: str, other: str
+) -> None:
+    """An alias of YAML in params.yaml is one object for DVC, unless it is merged."""
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text())
+    kept = params.load(path).train.recipe(other).flat()
+    value = {"epochs": "3", "filters": "[2,2,2,2,2]", "augmentation.shift": "9.0"}[key]
+    if (changed, key) == ("resnet", "filters"):
+        value = "[2,2,2,2,2,2]"
+    hydra.apply_overrides(str(path), [f"train.{changed}.{key}={value}"])
+    after = params.load(path).train
+    assert str(after.recipe(changed).flat()[key]).replace(" ", "") == value
+    inherits = {} if other == "cnn" or key == "filters" else {key: after.cnn.flat()[key]}
+    now = after.recipe(other).flat()
+    assert {k: v for k, v in now.items() if k not in inherits} == {
+        k: v for k, v in kept.items() if k not in inherits
+    }
+
+
 @pytest.mark.parametrize("value", [None, [], 3, "text"])
 def test_a_file_that_is_no_mapping_is_refused(value: Any) -> None:
     (line,) = complaints(value)
@@ -144,7 +171,7 @@ def test_any_text_is_read_or_refused_in_one_line(
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_text(text, encoding="utf-8", newline="")
     try:
-        params.read_yaml(path)
+        yaml12.read(path)
     except UserError as error:
         assert str(error).startswith(f"{path}: ")  # noqa: PT017
         assert len(str(error).splitlines()) == 1  # noqa: PT017
@@ -162,13 +189,13 @@ def test_any_text_is_read_or_refused_in_one_line(
 def test_what_is_not_yaml_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(UserError, match=re.escape(f"params.yaml: {complaint}")):
-        params.read_yaml(tmp_path / "params.yaml")
+        yaml12.read(tmp_path / "params.yaml")
 
 
 def test_what_is_not_utf8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes(b"a: \xff")
     with pytest.raises(UserError, match=r"not YAML: .*utf-8"):
-        params.read_yaml(tmp_path / "params.yaml")
+        yaml12.read(tmp_path / "params.yaml")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +206,7 @@ def test_numbers_are_those_that_dvc_reads(tmp_path: Path, text: str, value: Any)
     from dvc.utils.serialize import parse_yaml
 
     (tmp_path / "params.yaml").write_text(f"a: {text}")
-    assert params.read_yaml(tmp_path / "params.yaml") == {"a": value}
+    assert yaml12.read(tmp_path / "params.yaml") == {"a": value}
     assert parse_yaml(f"a: {text}", "params.yaml") == {"a": value}
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from digits.base.errors import UserError
+from digits.base.schema import check
+from digits.base.yaml12 import read as read_yaml
 from digits.data import catalogue, splits
 from digits.data.splits import Split
 from digits.intake import idx
-from digits.params import check, read_yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CATALOGUE = ROOT / "datasets.yaml"
 
 

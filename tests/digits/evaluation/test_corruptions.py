@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digits.evaluation.corruptions import CORRUPTIONS, corrupt, robustness
+from digits.evaluation.corruptions import CORRUPTIONS, corrupt
+from digits.evaluation.robustness import measure_robustness
 
 NAMES = list(CORRUPTIONS)
 RANDOM = [n for n in NAMES if n not in {"scale", "brightness", "stripe", "canny_edges"}]
@@ -269,7 +270,7 @@ def test_canny_edges_leave_faint_slopes_out() -> None:
 def test_robustness_tells_a_model_that_is_always_right_from_one_that_says_one_thing() -> None:
     labels = (np.arange(10) % 4).astype(np.uint8)
     for answers, accuracy in ((labels, 1.0), (np.zeros(10, int), 0.3)):
-        table = robustness(lambda _, a=answers: np.eye(4)[a], bars(10), labels, 0)
+        table = measure_robustness(lambda _, a=answers: np.eye(4)[a], bars(10), labels, 0)
         assert table["corruption"].tolist() == NAMES
         assert (table["accuracy"] == accuracy).all()
 
@@ -278,7 +279,7 @@ def test_robustness_gives_each_corruption_its_own_accuracy() -> None:
     def without_paper(images: np.ndarray) -> np.ndarray:
         return np.eye(2)[(images.min(axis=(1, 2)) > 100).astype(int)]
 
-    table = robustness(without_paper, BLANK[:5], np.zeros(5, np.uint8), 0)
+    table = measure_robustness(without_paper, BLANK[:5], np.zeros(5, np.uint8), 0)
     assert table.set_index("corruption")["accuracy"].to_dict() == {
         name: 0.0 if name == "brightness" else 1.0 for name in NAMES
     }
@@ -291,6 +292,6 @@ def test_robustness_shows_the_model_what_corrupt_makes() -> None:
         seen.append(images)
         return np.ones((len(images), 2))
 
-    robustness(look, bars(3), np.zeros(3, np.uint8), 7)
+    measure_robustness(look, bars(3), np.zeros(3, np.uint8), 7)
     for name, images in zip(NAMES, seen, strict=True):
         assert np.array_equal(images, corrupt(bars(3), name, 7))

@@ -10,6 +10,7 @@ import pytest
 from digits.data.catalogue import FILES, DataSet
 from digits.data.splits import Split
 from digits.intake import expectations, idx, image_statistics
+from digits.intake.suites import Result
 from digits.params import Validate
 
 OPTIONS = Validate(
@@ -45,7 +46,7 @@ def splits(handwriting: Split) -> Splits:
     }
 
 
-def check_content(splits: Splits) -> list[expectations.Result]:
+def check_content(splits: Splits) -> list[Result]:
     images = image_statistics.of_images(splits, OPTIONS.ink_threshold)
     classes = image_statistics.of_classes(images, DATA_SET.classes)
     return [
@@ -54,7 +55,7 @@ def check_content(splits: Splits) -> list[expectations.Result]:
     ]
 
 
-def check_files(splits: Splits, folder: Path) -> list[expectations.Result]:
+def check_files(splits: Splits, folder: Path) -> list[Result]:
     train, test = splits["train"], splits["test"]
     arrays = (train.images, train.labels, test.images, test.labels)
     for name, array in zip(FILES, arrays, strict=True):
@@ -62,7 +63,7 @@ def check_files(splits: Splits, folder: Path) -> list[expectations.Result]:
     return expectations.of_files(image_statistics.of_files(folder, train, test), DATA_SET)
 
 
-def broken(results: list[expectations.Result]) -> list[str]:
+def broken(results: list[Result]) -> list[str]:
     return [result.explain() for result in results if not result.success]
 
 
