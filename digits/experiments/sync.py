@@ -12,7 +12,7 @@ from pathlib import Path
 from digits.base import files
 from digits.base.errors import UserError
 from digits.tracking import lock, provenance, runs
-from digits.tracking.contents import facts_of
+from digits.tracking.contents import UNTRACKED, facts_of
 from digits.tracking.revisions import Revision
 from digits.tracking.stages import restore
 
@@ -33,8 +33,9 @@ def sync(revision: Revision, known: set[str]) -> Iterator[str]:
         UserError: a stage's outputs are neither in the workspace nor in DVC's cache or remote.
     """
     stages = lock.read(revision.text(lock.FILE))
-    # What writes nothing has no run; of a model that is known the code has changed at most.
-    missing = [stage for stage in stages.values() if stage.outs and known.isdisjoint(_keys(stage))]
+    tracked = [stage for stage in stages.values() if stage.name not in UNTRACKED]
+    # Of a model that is known the code has changed at most.
+    missing = [stage for stage in tracked if known.isdisjoint(_keys(stage))]
     missing.sort(key=lambda stage: not stage.name.startswith("train@"))  # evaluate adds to these
     trainings = {
         name.removeprefix("train@"): stage

@@ -20,6 +20,7 @@ from digits.tracking.lock import Stage
 from digits.tracking.runs import MODEL_MD5, ONNX_MD5, Run
 from digits.tracking.store import MODELS, PIPELINE
 
+UNTRACKED = ("params",)  # stages without a run: they measure nothing
 SECTIONS = {"download": "data"}  # of params.yaml, where it has not the stage's name
 
 
@@ -90,7 +91,9 @@ def log_outputs(facts: Facts, run: Run, trainings: Mapping[str, Run], root: Path
             each.log_files(root / "reports/model_card.md")
     else:
         run.log_metrics(_metrics(reports))
-        run.log_files(reports)
+        for path in sorted(reports.iterdir()):
+            if not path.name.startswith("."):  # .gitignore, which DVC writes
+                run.log_files(path, folder=path.name if path.is_dir() else None)
 
 
 def _metrics(reports: Path) -> dict[str, float]:
