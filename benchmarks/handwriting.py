@@ -65,7 +65,9 @@ def _row(name: str, pictures: Labelled, recognizer: Recognizer) -> dict[str, flo
                 not answer.refused and answer.digit != digit
                 for answer, digit in zip(answers, expected, strict=True)
             ]
-    low, high = metrics.wilson(sum(read), len(read), params.load().evaluate.confidence_level)
+    low, high = metrics.wilson_interval(
+        sum(read), len(read), params.load().evaluate.confidence_level
+    )
     return {
         "pictures": name,
         "n": len(read),

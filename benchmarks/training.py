@@ -130,7 +130,7 @@ def draw(table: pd.DataFrame, record: Sequence[Mapping[str, Any]]) -> None:
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)
     axes.margins(x=0.2, y=0.15)
-    figures.bare(axes)
+    figures.remove_frame(axes)
     figures.save(figure, measuring.RESULTS / "training.png")
 
 

@@ -34,7 +34,7 @@ def main(params: Params) -> None:
             model: paired.compare(predictions[baseline], predictions[model], settings)
             for model in challengers
         }
-        by_class = paired.errors_by_class(predictions, classes)
+        by_class = paired.count_errors_by_class(predictions, classes)
         metrics = {model: c.metrics(model, baseline) for model, c in comparisons.items()}
         text = table.markdown(scores, comparisons, by_class, settings.confidence_level)
         files.write_json(REPORTS / "metrics.json", metrics)

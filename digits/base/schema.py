@@ -12,7 +12,7 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """Strict: no unknown key, no conversion of types but a whole number to a float."""
+    """A strict section: no unknown key, no conversion of types but a whole number to a float."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -55,7 +55,7 @@ def _rows(node: dict[str, Any], root: dict[str, Any], prefix: str) -> list[tuple
 def _explain(error: dict[str, Any], root: dict[str, Any]) -> str:
     """One line for one of pydantic's errors: the key, the value, what is allowed."""
     key, node, parent = "", root, root
-    is_key = error["loc"][-1:] == ("[key]",)  # wrong is the key before it, not its value
+    is_key = error["loc"][-1:] == ("[key]",)  # the key itself is wrong, not its value
     for step in error["loc"][:-1] if is_key else error["loc"]:
         parent = node
         name = str(step) if str(step).isprintable() else repr(step)
@@ -69,7 +69,7 @@ def _explain(error: dict[str, Any], root: dict[str, Any]) -> str:
             return f"{key}: unknown key; allowed here: {', '.join(parent['properties'])}"
         case "missing":
             return f"{key}: missing; must be {_allowed(node)}"
-        case "value_error":  # raised by a validator of ours, which names key and value itself
+        case "value_error":  # our own validators name key and value themselves
             return f"{key + '.' if key else ''}{error['ctx']['error']}"
         case _:
             allowed = f"must be {_allowed(node)}" if node else error["msg"]

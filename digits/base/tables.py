@@ -19,7 +19,7 @@ def write(table: pd.DataFrame, path: Path) -> None:
         table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
 
 
-def predictions(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+def tabulate_predictions(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """What a model says about each image.
 
     Args:
@@ -40,7 +40,7 @@ def predictions(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
 
 
 def parse_predictions(content: bytes, source: str) -> pd.DataFrame:
-    """Read the content of a file that `write` wrote of a table from `predictions`.
+    """Read the content of a file that `write` wrote of a table from `tabulate_predictions`.
 
     Raises:
         UserError: it is anything else, with the source's name.
@@ -52,7 +52,7 @@ def parse_predictions(content: bytes, source: str) -> pd.DataFrame:
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """Read the file of a table from `predictions`; see `parse_predictions`."""
+    """Read the file of a table from `tabulate_predictions`; see `parse_predictions`."""
     try:
         content = path.read_bytes()
     except OSError as error:

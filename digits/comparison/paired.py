@@ -52,7 +52,9 @@ class Comparison:
             "accuracy_difference": round(self.difference, 6),
             "difference_low": round(self.low, 6),
             "difference_high": round(self.high, 6),
-            "mcnemar_p": float(f"{self.p_value:.6g}"),  # it may be tiny, and still be no zero
+            "mcnemar_p": float(
+                f"{self.p_value:.6g}"
+            ),  # six significant digits: it may be tiny without being 0
             f"only_{challenger}_right": len(self.fixed),
             f"only_{baseline}_right": len(self.broken),
             "agreement": round(self.agreement, 6),
@@ -70,7 +72,7 @@ def compare(
         baseline, challenger: tables as `evaluate` writes them.
         settings: of the interval.
     """
-    fixed, broken = flips(baseline, challenger)
+    fixed, broken = find_flips(baseline, challenger)
     low, high = bootstrap(len(fixed), len(broken), len(baseline), settings)
     return Comparison(
         difference=(len(fixed) - len(broken)) / len(baseline),
@@ -83,8 +85,8 @@ def compare(
     )
 
 
-def flips(baseline: pd.DataFrame, challenger: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The images that only the challenger gets right, and those that only the baseline does.
+def find_flips(baseline: pd.DataFrame, challenger: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Find the images that only the challenger gets right, and those that only the baseline does.
 
     Args:
         baseline, challenger: tables as `evaluate` writes them, of the same images.
@@ -100,7 +102,7 @@ def flips(baseline: pd.DataFrame, challenger: pd.DataFrame) -> tuple[np.ndarray,
 
 
 def mcnemar(fixed: int, broken: int) -> float:
-    """The exact McNemar test: were both models equally good, how likely is so uneven a split?
+    """The p-value of the exact McNemar test, that two models are equally good.
 
     Of the images that one model alone gets right, each is then a toss of a fair coin. Q.
     McNemar: Note on the sampling error of the difference between correlated proportions
@@ -131,8 +133,8 @@ def lowest_difference(fixed: int, broken: int, images: int, confidence_level: fl
         return -1.0
 
     def excess(difference: float) -> float:
-        """How far the score is from the level's; at a difference of 0 it is McNemar's."""
-        # The share of broken images that is likeliest, were this the difference.
+        """The score statistic less the level's quantile; at a difference of 0 it is McNemar's."""
+        # The maximum-likelihood share of broken images, given this difference.
         half = (2 * images - fixed + broken) * difference - fixed - broken
         variance = difference * (1 - difference)
         likeliest = (np.sqrt(half**2 + 8 * images * broken * variance) - half) / (4 * images)
@@ -180,10 +182,10 @@ def require_same_images(predictions: Mapping[str, pd.DataFrame]) -> None:
             )
 
 
-def errors_by_class(
+def count_errors_by_class(
     predictions: Mapping[str, pd.DataFrame], classes: Sequence[str]
 ) -> pd.DataFrame:
-    """One row for each class of the test split: `class`, `images`, and each model's errors."""
+    """Count each model's errors by class: columns `class`, `images`, and one for each model."""
     columns = {
         model: (table["label"] != table["predicted"]).groupby(table["label"]).sum()
         for model, table in predictions.items()

@@ -19,7 +19,7 @@ def draw(
     by_class: pd.DataFrame,
     path: Path,
 ) -> None:
-    """Error rates, errors by class, and who is right where the other is wrong.
+    """Draw error rates, errors by class, and who is right where the other is wrong.
 
     The arguments are those of `comparison_table.markdown`.
     """
@@ -61,5 +61,5 @@ def draw(
     pairs.margins(x=0.35)
     pairs.set_axis_off()
     pairs.title.set_visible(True)
-    figures.bare(rates, classes)
+    figures.remove_frame(rates, classes)
     figures.save(figure, path)

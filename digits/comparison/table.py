@@ -8,7 +8,7 @@ import pandas as pd
 
 from digits.comparison.paired import Comparison
 
-LISTED = 20  # images named, of those on which two models differ
+LISTED = 20  # most images named of those on which two models differ
 
 
 def markdown(
@@ -17,7 +17,7 @@ def markdown(
     classes: pd.DataFrame,
     confidence_level: float,
 ) -> str:
-    """The comparison as Markdown.
+    """Render the comparison as Markdown.
 
     Args:
         scores: of each model, the baseline first, as in its metrics.json.

@@ -16,10 +16,10 @@ class Split:
 
 def save(split: Split, path: Path) -> None:
     """Write a split as one uncompressed .npz file; equal splits give equal bytes."""
-    with path.open("wb") as file:  # to a path of another ending savez would add .npz
+    with path.open("wb") as file:  # given a path, savez would add the ending .npz
         np.savez(
             file,
-            images=np.ascontiguousarray(split.images),  # the bytes tell the order in memory
+            images=np.ascontiguousarray(split.images),  # the file records the order in memory
             labels=np.ascontiguousarray(split.labels),
         )
 

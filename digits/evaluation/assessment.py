@@ -22,12 +22,12 @@ class Assessment:
 
     Attributes:
         scores: numbers by name, robustness and members of an ensemble among them.
-        selective: what the model does at its own threshold, from `metrics.selective`.
+        selective: what the model does at its own threshold, from `metrics.score_selection`.
         costs: its weights, multiplications and bytes.
         predictions: as in predictions.csv.
-        classes: from `metrics.by_class`.
-        reliability: from `metrics.reliability`.
-        risk_coverage: from `metrics.risk_coverage`.
+        classes: from `metrics.score_classes`.
+        reliability: from `metrics.bin_by_confidence`.
+        risk_coverage: from `metrics.trace_risk_coverage`.
         corruptions: from `measure_robustness`.
         corrupted_images: of how many images.
     """
@@ -73,11 +73,11 @@ def assess(network: Model, split: Split, settings: Evaluate) -> Assessment:
             f"{len(classes)} classes"
         )
     probabilities = network.predict(images)
-    predictions = tables.predictions(probabilities, labels)
+    predictions = tables.tabulate_predictions(probabilities, labels)
     size = min(settings.corrupted_images, len(labels))
     chosen = np.random.default_rng(settings.seed).choice(len(labels), size, replace=False)
     robustness = measure_robustness(network.predict, images[chosen], labels[chosen], settings.seed)
-    scores = metrics.scores(
+    scores = metrics.score(
         probabilities,
         labels,
         len(classes),
@@ -85,17 +85,17 @@ def assess(network: Model, split: Split, settings: Evaluate) -> Assessment:
         settings.confidence_level,
     )
     return Assessment(
-        scores=scores | metrics.of_corruptions(robustness) | _of_members(network, split),
-        selective=metrics.selective(predictions, network.threshold),
+        scores=scores | metrics.score_corruptions(robustness) | _of_members(network, split),
+        selective=metrics.score_selection(predictions, network.threshold),
         costs={
             "parameters": network.parameters,
             "multiply_adds": network.multiply_adds,
             "size_bytes": network.size_bytes,
         },
         predictions=predictions,
-        classes=metrics.by_class(predictions, classes),
-        reliability=metrics.reliability(predictions, settings.calibration_bins),
-        risk_coverage=metrics.risk_coverage(predictions),
+        classes=metrics.score_classes(predictions, classes),
+        reliability=metrics.bin_by_confidence(predictions, settings.calibration_bins),
+        risk_coverage=metrics.trace_risk_coverage(predictions),
         corruptions=robustness,
         corrupted_images=size,
     )

@@ -18,13 +18,13 @@ from digits.params import Params
 from digits.rendering import pages
 
 TEMPLATE = Path(__file__).with_name("card.md")
-SURE = 0.9  # an error made with more confidence than this is worth a warning
+SURE = 0.9  # confidence above which the card counts an error as a confident one
 
 
 def render(
     model: str, recipe: Mapping[str, Any], data_set: DataSet, params: Params, reports: Path
 ) -> str:
-    """The card of a model as Markdown, from what the pipeline's stages wrote to `reports`.
+    """Render the card of a model as Markdown, from what the stages wrote to `reports`.
 
     Args:
         model: its name.
@@ -44,7 +44,7 @@ def render(
     right = (classes["recall"] * classes["images"]).round().astype(int)
     counts = zip(right, classes["images"], strict=True)
     level = params.evaluate.confidence_level
-    classes[["low", "high"]] = [metrics.wilson(*count, level) for count in counts]
+    classes[["low", "high"]] = [metrics.wilson_interval(*count, level) for count in counts]
     corruptions = pd.read_csv(evaluation / "corruptions.csv").sort_values("accuracy", kind="stable")
     return pages.render(
         TEMPLATE,
@@ -75,7 +75,7 @@ def render(
 
 
 def select(text: str, model: str) -> str | None:
-    """The card of one model out of a file of several; None: it is not among them."""
+    """Find the card of one model in a file of several; None if it is not among them."""
     cards = re.split(r"^(?=# Model card: )", text, flags=re.MULTILINE)
     return next((c for c in cards if c.startswith(f"# Model card: {model}\n")), None)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def draw_clouds(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
-    """Fractal clouds from 0 to 1, `float64` of this shape.
+    """Draw fractal clouds from 0 to 1, `float64` of this shape.
 
     A height map of 256 x 256 by the diamond-square algorithm of Fournier, Fussell and
     Carpenter, 1982; its roughness falls by 1.4 squared from scale to scale. As many images as

@@ -35,18 +35,18 @@ def corrupt(images: np.ndarray, name: str, seed: int) -> np.ndarray:
 
 
 def shot_noise(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """So little light that its quanta can be counted: 3 at full ink."""
+    """Replace each pixel by a Poisson count of light quanta, 3 on average at full ink."""
     return rng.poisson(images * 3) / 3
 
 
 def impulse_noise(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """17 % of the pixels lost, as many to ink as to paper."""
+    """Set 17 % of the pixels to full ink or to paper, half of them each."""
     chance = rng.random(images.shape)
     return np.where(chance < 0.085, 0, np.where(chance < 0.17, 1, images))
 
 
 def glass_blur(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Frosted glass: blurred, half of the pixels swapped with a neighbour, twice, blurred."""
+    """Look through frosted glass: blur, swap half of the pixels with a neighbour twice, blur."""
     blurred = _blur(images, 0.7)
     count, height, width = images.shape
     each = np.arange(count)
@@ -60,7 +60,7 @@ def glass_blur(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def motion_blur(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A tail that fades within 10 pixels, at up to 45 degrees from the horizontal."""
+    """Give the ink a tail that fades within 10 pixels, up to 45 degrees off the horizontal."""
     reach = 21
     weights = np.exp(-(np.arange(reach) ** 2) / (2 * 3**2))
     weights /= weights.sum()
@@ -78,18 +78,18 @@ def motion_blur(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def shear(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Slanted to the left or to the right, by 0.4 radians."""
+    """Slant the digit to the left or to the right by 0.4 radians."""
     slants = 0.4 * _signs(rng, len(images))
     return _map(images, [np.array([[np.cos(s), 0], [-np.sin(s), 1]]) for s in slants])
 
 
 def scale(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """70 % as large."""
+    """Shrink the digit to 70 % of its size."""
     return _map(images, [np.eye(2) / 0.7] * len(images))
 
 
 def rotate(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Turned either way, by 0.4 radians."""
+    """Turn the digit by 0.4 radians in either direction."""
     turns = 0.4 * _signs(rng, len(images))
     return _map(
         images, [np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]]) for t in turns]
@@ -97,12 +97,12 @@ def rotate(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def brightness(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Paper at half of full ink, and ink that much above, if there is room."""
+    """Raise all pixels by half of full ink; what exceeds full ink is clipped later."""
     return images + 0.5
 
 
 def translate(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Shifted towards one of the corners, by 3 pixels in both directions."""
+    """Shift the digit towards one of the corners, by 3 pixels in both directions."""
     padded = np.pad(images, [(0, 0), (3, 3), (3, 3)])
     _, height, width = images.shape
     starts = 3 - 3 * np.stack([_signs(rng, len(images)), _signs(rng, len(images))], axis=1)
@@ -112,7 +112,7 @@ def translate(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def stripe(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The outer quarters, left and right, turned to their negative."""
+    """Invert the outer quarters of the image, left and right."""
     quarter = images.shape[2] // 4
     negative = 1 - images
     negative[:, :, quarter:-quarter] = images[:, :, quarter:-quarter]
@@ -120,13 +120,13 @@ def stripe(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def fog(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Fog three times as strong as the ink, then all darkened to the ink's old maximum."""
+    """Add fog three times as strong as the ink, then scale back to the ink's old maximum."""
     strongest = images.max(axis=(1, 2), keepdims=True)
     return (images + 3 * draw_clouds(images.shape, rng)) * strongest / (strongest + 3)
 
 
 def spatter(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Grey drops over the digit, where blurred noise is high."""
+    """Put grey drops over the digit, where blurred noise is high."""
     drops = _blur(rng.normal(0.65, 0.3, images.shape), 1) > 0.65
     covered = _blur(drops.astype(float), 1.5)
     covered[covered < 0.8] = 0
@@ -134,7 +134,7 @@ def spatter(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def dotted_line(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A straight line from edge to edge, two pixels in four of it."""
+    """Draw a dotted straight line from edge to edge: two pixels, then a gap of two."""
     count, height, width = images.shape
     dots = np.arange(width) % 4 >= 2
     ends = rng.integers(0, height - 1, (count, 2))
@@ -143,7 +143,7 @@ def dotted_line(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def zigzag(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A zigzag from left to right, 2 pixels to each side, a turn every 4."""
+    """Draw a zigzag from left to right that turns every 4 pixels, 2 pixels to each side."""
     size = height, width = images.shape[1:]
     left, right = 2, width - 3
     zigzags = images.copy()
@@ -161,14 +161,14 @@ def zigzag(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def canny_edges(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Nothing but the edges that J. Canny's detector finds, 1986.
+    """Keep nothing but the edges that J. Canny's detector of 1986 finds.
 
     Blurred by 1 pixel; an edge is where Sobel's sum of eight slopes, of full ink a pixel,
     is above 0.2, and what is connected to it above 0.1, both only at its maximum across
     the edge.
     """
     blurred = _blur(images, 1)
-    slope_y, slope_x = (  # Sobel's, by itself in each image
+    slope_y, slope_x = (  # Sobel's filter, applied to each image
         ndimage.correlate1d(ndimage.correlate1d(blurred, [-1, 0, 1], axis), [1, 2, 1], 3 - axis)
         for axis in (1, 2)
     )
@@ -182,7 +182,7 @@ def canny_edges(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         behind = padded[:, 1 - y : 1 - y + height, 1 - x : 1 - x + width]
         is_peak |= (direction == number) & (slope >= ahead) & (slope > behind)
     connected = np.zeros((3, 3, 3), bool)
-    connected[1] = True  # within an image, with all eight neighbours
+    connected[1] = True  # a pixel is connected with its eight neighbours
     parts, _ = ndimage.label(is_peak & (slope > 0.1), connected)
     is_edge = np.isin(parts, np.unique(parts[is_peak & (slope > 0.2)])) & (parts > 0)
     return is_edge.astype(float)
@@ -215,7 +215,7 @@ def _signs(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _blur(images: np.ndarray, spread: float) -> np.ndarray:
-    """Gaussian, each image by itself."""
+    """Blur each image by a Gaussian of this standard deviation in pixels."""
     return ndimage.gaussian_filter(images, (0, spread, spread), mode="nearest")
 
 

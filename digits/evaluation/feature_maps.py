@@ -9,11 +9,11 @@ from digits.inference.layers import Layer
 from digits.rendering import figures
 
 MOST_FILTERS = 64
-CHANNELS = 3  # shown of each layer
+CHANNELS = 3  # channels of each layer that are shown
 
 
-def filters(weights: np.ndarray, model: str, path: Path) -> None:
-    """What the first layer looks for: red where it wants ink, blue where it wants paper.
+def draw_filters(weights: np.ndarray, model: str, path: Path) -> None:
+    """Draw the first layer's weights: red where it wants ink, blue where it wants paper.
 
     Args:
         weights: `float32 (filters, height, width)`; of many, the largest are shown.
@@ -24,13 +24,13 @@ def filters(weights: np.ndarray, model: str, path: Path) -> None:
     which = f"{len(chosen)} largest of the " if len(chosen) < len(weights) else ""
     title = f"{model}: the {which}{len(weights)} filters of the first layer"
     title += "; red wants ink, blue wants paper"
-    figures.gallery(weights[chosen], captions, title, path)
+    figures.draw_gallery(weights[chosen], captions, title, path)
 
 
-def maps(
+def draw_maps(
     images: np.ndarray, names: Sequence[str], layers: Sequence[Layer], model: str, path: Path
 ) -> None:
-    """What each layer makes of some images: a column for each image, network downwards.
+    """Draw what each layer makes of some images: a column for each image, layers downwards.
 
     Of each layer those channels are shown that vary most, over images and pixels; of a
     pooling, the channels of the layer before it, on the same scale, so that one sees
@@ -58,13 +58,15 @@ def maps(
             rows.append((label, maps, limit))
     tile = 0.75
     title = f"{model}: what each layer makes of an image; red above zero, blue below"
-    figure, axes = figures.grid(title, len(images), len(rows) + 1, tile, tile, left=1.9, above=0.25)
+    figure, axes = figures.make_grid(
+        title, len(images), len(rows) + 1, tile, tile, left=1.9, above=0.25
+    )
     for column, (name, image) in enumerate(zip(names, images, strict=True)):
         axes.text(column + 0.5, -0.1, name, ha="center", va="bottom")
-        figures.tile(axes, column, 0, image)
+        figures.draw_tile(axes, column, 0, image)
     axes.text(-0.1, 0.5, "image", ha="right", va="center", fontsize=8)
     for row, (label, maps, limit) in enumerate(rows, 1):
         axes.text(-0.1, row + 0.5, label, ha="right", va="center", fontsize=8)
         for column, image in enumerate(maps):
-            figures.tile(axes, column, row, image, limit)
+            figures.draw_tile(axes, column, row, image, limit)
     figures.save(figure, path)

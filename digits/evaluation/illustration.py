@@ -26,23 +26,23 @@ def illustrate(
         reports: for the pictures that are kept in git.
     """
     name, classes, predictions = network.name, network.classes, assessment.predictions
-    pictures.confusion(predictions, classes, name, folder / "confusion.png")
-    pictures.reliability(assessment.reliability, name, folder / "reliability.png")
-    pictures.risk_coverage(
+    pictures.draw_confusion(predictions, classes, name, folder / "confusion.png")
+    pictures.draw_reliability(assessment.reliability, name, folder / "reliability.png")
+    pictures.draw_risk_coverage(
         assessment.risk_coverage, assessment.selective, name, folder / "risk_coverage.png"
     )
-    pictures.errors(split.images, predictions, classes, name, folder / "errors.png")
-    feature_maps.filters(network.filters(), name, folder / "filters.png")
+    pictures.draw_errors(split.images, predictions, classes, name, folder / "errors.png")
+    feature_maps.draw_filters(network.filters(), name, folder / "filters.png")
 
     present, firsts = np.unique(split.labels, return_index=True)
     samples, captions = split.images[firsts], [classes[number] for number in present]
-    feature_maps.maps(
+    feature_maps.draw_maps(
         samples, captions, network.layers(samples), name, reports / "feature_maps.png"
     )
     corrupted = [
         corruptions.corrupt(samples[:CORRUPTED_SAMPLES], corruption, seed)
         for corruption in corruptions.CORRUPTIONS
     ]
-    pictures.corruptions(
+    pictures.draw_corruptions(
         np.stack(corrupted), assessment.corruptions, name, reports / "corruptions.png"
     )

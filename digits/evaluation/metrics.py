@@ -7,19 +7,19 @@ import pandas as pd
 from scipy.stats import binomtest
 from sklearn import metrics
 
-from digits.base.tables import predictions
+from digits.base.tables import tabulate_predictions
 
 DECIMALS = 6  # of every score: the last bits differ between machines
 
 
-def scores(
+def score(
     probabilities: np.ndarray,
     labels: np.ndarray,
     classes: int,
     bins: int,
     confidence_level: float,
 ) -> dict[str, float]:
-    """All there is to say of the model as a whole, in numbers.
+    """Score a model as a whole: accuracy, its interval, and how good the probabilities are.
 
     Args:
         probabilities: `float32 (N, classes)`, the rows add up to 1.
@@ -36,14 +36,14 @@ def scores(
         over all classes as in: G. W. Brier, Verification of forecasts expressed in terms
         of probability. Monthly Weather Review 78(1), 1950.
     """
-    # Exactly 1, because scikit-learn warns of the last bit of float32.
+    # scikit-learn warns of rows whose sum differs from 1 by the last bit of float32.
     probabilities = probabilities.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     numbers = np.arange(classes)
-    table = predictions(probabilities, labels)
+    table = tabulate_predictions(probabilities, labels)
     predicted = table["predicted"].to_numpy()
     correct = predicted == labels
-    low, high = wilson(int(correct.sum()), len(labels), confidence_level)
+    low, high = wilson_interval(int(correct.sum()), len(labels), confidence_level)
     top2 = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     values = {
         "accuracy": correct.mean(),
@@ -58,20 +58,20 @@ def scores(
         "brier": metrics.brier_score_loss(
             labels, probabilities, labels=numbers, scale_by_half=False
         ),
-        "ece": expected_calibration_error(reliability(table, bins)),
+        "ece": expected_calibration_error(bin_by_confidence(table, bins)),
     }
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 
-def selective(table: pd.DataFrame, threshold: float) -> dict[str, float]:
-    """What the model does if it refuses to answer where its confidence is below a threshold.
+def score_selection(table: pd.DataFrame, threshold: float) -> dict[str, float]:
+    """Score a model that refuses to answer where its confidence is below a threshold.
 
     Args:
-        table: from `tables.predictions`.
+        table: from `tables.tabulate_predictions`.
 
     Returns:
         `coverage`, the share of images answered, and `risk`, that of wrong ones among
-        them, 0 where none is answered; see `risk_coverage`.
+        them, 0 where none is answered; see `trace_risk_coverage`.
     """
     answered = table[table["confidence"] >= threshold]
     risk = (answered["label"] != answered["predicted"]).mean() if len(answered) else 0.0
@@ -79,19 +79,19 @@ def selective(table: pd.DataFrame, threshold: float) -> dict[str, float]:
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 
-def of_corruptions(table: pd.DataFrame) -> dict[str, float]:
-    """The accuracy with each corruption, of a table from `measure_robustness`, and their mean."""
+def score_corruptions(table: pd.DataFrame) -> dict[str, float]:
+    """Name the accuracies of a table from `measure_robustness`, and add their mean."""
     names = ["corrupted_" + name for name in table["corruption"]]
     values = {"corrupted_accuracy": table["accuracy"].mean()}
     values |= dict(zip(names, table["accuracy"], strict=True))
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 
-def by_class(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """How well each class is recognised.
+def score_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Score each class by itself.
 
     Args:
-        table: from `tables.predictions`.
+        table: from `tables.tabulate_predictions`.
         classes: their names.
 
     Returns:
@@ -109,8 +109,8 @@ def by_class(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def wilson(successes: int, trials: int, confidence_level: float) -> tuple[float, float]:
-    """The interval of a proportion by E. B. Wilson, 1927: from, to.
+def wilson_interval(successes: int, trials: int, confidence_level: float) -> tuple[float, float]:
+    """The lower and upper end of E. B. Wilson's interval of a proportion, 1927.
 
     Unlike the usual plus-minus it stays within 0 and 1, and is right near them too.
     """
@@ -118,14 +118,14 @@ def wilson(successes: int, trials: int, confidence_level: float) -> tuple[float,
     return float(interval.low), float(interval.high)
 
 
-def reliability(table: pd.DataFrame, bins: int) -> pd.DataFrame:
+def bin_by_confidence(table: pd.DataFrame, bins: int) -> pd.DataFrame:
     """Sort the images by their confidence into bins of equal width.
 
     Bin m holds the confidences in ((m - 1) / bins, m / bins], as in Guo et al., On
     calibration of modern neural networks, 2017, arXiv:1706.04599.
 
     Args:
-        table: from `tables.predictions`.
+        table: from `tables.tabulate_predictions`.
         bins: how many.
 
     Returns:
@@ -134,7 +134,7 @@ def reliability(table: pd.DataFrame, bins: int) -> pd.DataFrame:
     """
     images = pd.DataFrame(
         {
-            # float32 may exceed 1 by its last bit.
+            # A confidence in float32 may exceed 1 by its last bit.
             "bin": np.ceil(table["confidence"] * bins).clip(1, bins).astype(int),
             "confidence": table["confidence"],
             "correct": table["label"] == table["predicted"],
@@ -146,23 +146,23 @@ def reliability(table: pd.DataFrame, bins: int) -> pd.DataFrame:
 
 
 def expected_calibration_error(bins: pd.DataFrame) -> float:
-    """How far confidence and accuracy are apart in an image's bin, on average over the images.
+    """The mean distance between confidence and accuracy, over the images' bins.
 
     Args:
-        bins: from `reliability`; the same article defines both.
+        bins: from `bin_by_confidence`; the same article defines both.
     """
     gaps = (bins["accuracy"] - bins["confidence"]).abs()
     return float((bins["count"] * gaps).sum() / bins["count"].sum())
 
 
-def risk_coverage(table: pd.DataFrame, points: int = 100) -> pd.DataFrame:
-    """The error rate, were the model to answer only where it is surest.
+def trace_risk_coverage(table: pd.DataFrame, points: int = 100) -> pd.DataFrame:
+    """Trace the error rate against the share of images answered, the surest first.
 
     Y. Geifman, R. El-Yaniv: Selective classification for deep neural networks, 2017,
     arXiv:1705.08500. Of equally confident images the first come first.
 
     Args:
-        table: from `tables.predictions`.
+        table: from `tables.tabulate_predictions`.
         points: of the curve, equally spaced; fewer where there are fewer images.
 
     Returns:

@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 
 from digits.rendering import figures
 
-MOST_ERRORS = 200  # in the gallery: more would not be looked at
+MOST_ERRORS = 200  # most images in the gallery: nobody looks at more
 
 
-def confusion(predictions: pd.DataFrame, classes: Sequence[str], model: str, path: Path) -> None:
-    """Counts of true class (row) and predicted class (column); colour for the errors alone.
+def draw_confusion(
+    predictions: pd.DataFrame, classes: Sequence[str], model: str, path: Path
+) -> None:
+    """Draw the confusion matrix, true classes in rows; colour is for the errors alone.
 
     Args:
         predictions: as in predictions.csv.
@@ -39,8 +41,8 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str], model: str, pat
     figures.save(figure, path)
 
 
-def reliability(bins: pd.DataFrame, model: str, path: Path) -> None:
-    """Accuracy over confidence, and how many images there are of each confidence."""
+def draw_reliability(bins: pd.DataFrame, model: str, path: Path) -> None:
+    """Draw accuracy over confidence, and how many images there are of each confidence."""
     figure = Figure(figsize=(5.5, 5.5), layout="constrained")
     above, below = figure.subplots(2, sharex=True, height_ratios=[3, 1])
     above.plot([0, 1], [0, 1], "--", color=figures.GREY, linewidth=1)
@@ -52,16 +54,18 @@ def reliability(bins: pd.DataFrame, model: str, path: Path) -> None:
     below.vlines(bins["confidence"], 0.5, bins["count"], color=figures.COLOURS[0], linewidth=4)
     below.set(yscale="log", ylim=(0.5, None), xlabel="confidence, mean of the bin")
     below.set_ylabel("images")
-    figures.bare(above, below)
+    figures.remove_frame(above, below)
     figures.save(figure, path)
 
 
-def risk_coverage(curve: pd.DataFrame, chosen: Mapping[str, float], model: str, path: Path) -> None:
-    """The error rate among the images of which the model is surest.
+def draw_risk_coverage(
+    curve: pd.DataFrame, chosen: Mapping[str, float], model: str, path: Path
+) -> None:
+    """Draw the error rate among the images of which the model is surest.
 
     Args:
-        curve: from `metrics.risk_coverage`.
-        chosen: from `metrics.selective`, what the model's own threshold does.
+        curve: from `metrics.trace_risk_coverage`.
+        chosen: from `metrics.score_selection`, what the model's own threshold does.
     """
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     axes = figure.subplots()
@@ -73,14 +77,14 @@ def risk_coverage(curve: pd.DataFrame, chosen: Mapping[str, float], model: str, 
     axes.set(xlim=(0, 100), ylim=(0, None))
     axes.set_title(f"{model}: errors left if it answers only where it is sure")
     axes.set(xlabel="images answered, the surest first, %", ylabel="wrong among them, %")
-    figures.bare(axes)
+    figures.remove_frame(axes)
     figures.save(figure, path)
 
 
-def errors(
+def draw_errors(
     images: np.ndarray, predictions: pd.DataFrame, classes: Sequence[str], model: str, path: Path
 ) -> None:
-    """All images that the model gets wrong, the one it is surest of first.
+    """Draw all images that the model gets wrong, the one it is surest of first.
 
     Args:
         images: `uint8 (N, height, width)`.
@@ -99,11 +103,11 @@ def errors(
     if len(ranked) > len(shown):
         title += f", the {len(shown)} surest"
     title += "; true → predicted, confidence"
-    figures.gallery(images[shown.index], captions, title, path)
+    figures.draw_gallery(images[shown.index], captions, title, path)
 
 
-def corruptions(samples: np.ndarray, table: pd.DataFrame, model: str, path: Path) -> None:
-    """What each corruption does to some images, and how many of its kind the model gets right.
+def draw_corruptions(samples: np.ndarray, table: pd.DataFrame, model: str, path: Path) -> None:
+    """Draw what each corruption does to some images, with the accuracy on such images.
 
     Args:
         samples: `uint8 (corruptions, N, height, width)`.
@@ -111,12 +115,12 @@ def corruptions(samples: np.ndarray, table: pd.DataFrame, model: str, path: Path
     """
     columns, rows = samples.shape[:2]
     title = f"{model}: {table['accuracy'].mean():.1%} of corrupted test images right"
-    figure, axes = figures.grid(title, columns, rows, 0.75, 0.75, above=0.5)
+    figure, axes = figures.make_grid(title, columns, rows, 0.75, 0.75, above=0.5)
     for column, (name, accuracy) in enumerate(table.itertuples(index=False)):
         label = f"{name.replace('_', chr(10))}\n{accuracy:.1%}"
         axes.text(column + 0.5, -0.1, label, ha="center", va="bottom", fontsize=8)
         for row, image in enumerate(samples[column]):
-            figures.tile(axes, column, row, image)
+            figures.draw_tile(axes, column, row, image)
     figures.save(figure, path)
 
 

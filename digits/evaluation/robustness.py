@@ -11,7 +11,7 @@ from digits.evaluation.corruptions import CORRUPTIONS, corrupt
 def measure_robustness(
     predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, labels: np.ndarray, seed: int
 ) -> pd.DataFrame:
-    """How many images a model still gets right.
+    """Measure how many images a model still gets right under each corruption.
 
     Args:
         predict: gives probabilities, `(N, classes)`, of images.

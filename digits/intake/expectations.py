@@ -6,15 +6,15 @@ from great_expectations.expectations.row_conditions import Column
 
 from digits.base.text import shape_text
 from digits.data.catalogue import DataSet
-from digits.intake.suites import Result, check
+from digits.intake.suites import Result, run_suite
 from digits.params import Validate
 
 
-def of_files(files: pd.DataFrame, data_set: DataSet) -> list[Result]:
+def check_files(files: pd.DataFrame, data_set: DataSet) -> list[Result]:
     """Check the files; only where all holds do images and labels pair up.
 
     Args:
-        files: from `image_statistics.of_files`.
+        files: from `image_statistics.describe_files`.
         data_set: what the catalogue says of them.
     """
     shape = shape_text(data_set.image_shape)
@@ -54,14 +54,14 @@ def of_files(files: pd.DataFrame, data_set: DataSet) -> list[Result]:
             description="a split must have as many labels as images",
         ),
     ]
-    return check("files", files, ["file"], expectations)
+    return run_suite("files", files, ["file"], expectations)
 
 
-def of_images(images: pd.DataFrame, data_set: DataSet, settings: Validate) -> list[Result]:
+def check_images(images: pd.DataFrame, data_set: DataSet, settings: Validate) -> list[Result]:
     """Check the images.
 
     Args:
-        images: from `image_statistics.of_images`, of the splits train and test.
+        images: from `image_statistics.describe_images`, of the splits train and test.
         data_set: what the catalogue says of them.
         settings: of the validation.
     """
@@ -71,7 +71,7 @@ def of_images(images: pd.DataFrame, data_set: DataSet, settings: Validate) -> li
         *_of_places(data_set),
         *_of_duplicates(),
     ]
-    return check("images", images, ["split", "index"], expectations)
+    return run_suite("images", images, ["split", "index"], expectations)
 
 
 def _rows(data_set: DataSet) -> dict[str, int]:
@@ -162,11 +162,11 @@ def _of_duplicates() -> list[gxe.Expectation]:
     ]
 
 
-def of_classes(classes: pd.DataFrame, settings: Validate) -> list[Result]:
+def check_classes(classes: pd.DataFrame, settings: Validate) -> list[Result]:
     """Check the balance of the classes.
 
     Args:
-        classes: from `image_statistics.of_classes`.
+        classes: from `image_statistics.describe_classes`.
         settings: of the validation.
     """
     smallest, largest = settings.min_class_share, settings.max_class_share
@@ -181,4 +181,4 @@ def of_classes(classes: pd.DataFrame, settings: Validate) -> list[Result]:
             description=f"the share of a class in a split must be {smallest} to {largest}",
         ),
     ]
-    return check("classes", classes, ["split", "class"], expectations)
+    return run_suite("classes", classes, ["split", "class"], expectations)

@@ -17,9 +17,9 @@ from digits.params import Validate
 from digits.rendering import figures
 
 TILES_A_LINE = 10
-NUMBERED_PIXELS = 1600  # an image of more is drawn without its numbers, too small to read
+NUMBERED_PIXELS = 1600  # most pixels of an image that is drawn with their values
 LEGEND_LINES = 25
-INK = "gray_r"  # 0 is paper, white; 255 is ink, black
+INK = "gray_r"  # the colour map from 0, white paper, to 255, black ink
 
 
 def draw(
@@ -30,25 +30,25 @@ def draw(
     Args:
         folder: where to; it exists.
         train: its images are shown, those with labels beyond the classes left out.
-        balance: from `image_statistics.of_classes`.
+        balance: from `image_statistics.describe_classes`.
         classes: their names, by label.
         settings: how much to show, and the seed of its choice.
     """
     drawn = {
-        "samples": samples(train, classes, settings.samples_per_class, settings.seed),
-        "classes": class_balance(
+        "samples": draw_samples(train, classes, settings.samples_per_class, settings.seed),
+        "classes": draw_class_balance(
             balance, classes, settings.min_class_share, settings.max_class_share
         ),
-        "mean_variance": mean_and_variance(train, classes),
-        "pixels": pixels(train.images[0]),
-        "projection": projection(train, classes, settings.projected_images, settings.seed),
+        "mean_variance": draw_mean_and_variance(train, classes),
+        "pixels": draw_pixels(train.images[0]),
+        "projection": draw_projection(train, classes, settings.projected_images, settings.seed),
     }
     for name, figure in drawn.items():
         figures.save(figure, folder / f"{name}.png")
 
 
-def samples(split: Split, classes: list[str], per_class: int, seed: int) -> Figure:
-    """A row of images for each class, chosen at random; a class with fewer leaves gaps."""
+def draw_samples(split: Split, classes: list[str], per_class: int, seed: int) -> Figure:
+    """Draw a row of random images for each class; a class with fewer leaves gaps."""
     generator = np.random.default_rng(seed)
     tiles = np.zeros((len(classes), per_class, *split.images.shape[1:]), np.uint8)
     for label in range(len(classes)):
@@ -65,10 +65,10 @@ def samples(split: Split, classes: list[str], per_class: int, seed: int) -> Figu
     return figure
 
 
-def class_balance(
+def draw_class_balance(
     balance: pd.DataFrame, classes: list[str], smallest: float, largest: float
 ) -> Figure:
-    """The share of each class in each split, and the bounds between which it must be."""
+    """Draw the share of each class in each split, and its bounds."""
     figure = Figure(figsize=(7, 0.32 * len(classes) + 1.2), layout="constrained")
     axes = figure.subplots()
     positions = np.arange(len(classes))
@@ -85,8 +85,8 @@ def class_balance(
     return figure
 
 
-def mean_and_variance(split: Split, classes: list[str]) -> Figure:
-    """The mean of each class, pixel by pixel, and the variance around it."""
+def draw_mean_and_variance(split: Split, classes: list[str]) -> Figure:
+    """Draw the mean of each class, pixel by pixel, and the variance around it."""
     height, width = split.images.shape[1:]
     columns = min(len(classes), TILES_A_LINE)
     lines = -(-len(classes) // columns)
@@ -127,8 +127,8 @@ def mean_and_variance(split: Split, classes: list[str]) -> Figure:
     return figure
 
 
-def pixels(image: np.ndarray) -> Figure:
-    """One image as a grid of numbers, and beside it, row under row, as one vector."""
+def draw_pixels(image: np.ndarray) -> Figure:
+    """Draw one image as a grid of numbers, and beside it, row under row, as one vector."""
     height, width = image.shape
     figure = Figure(figsize=(10, 7.4), layout="constrained")
     grid, vector = figure.subplots(1, 2, width_ratios=[7, 2.5])
@@ -150,8 +150,8 @@ def pixels(image: np.ndarray) -> Figure:
     return figure
 
 
-def projection(split: Split, classes: list[str], count: int, seed: int) -> Figure:
-    """Images as points, projected on the two directions in which they vary most."""
+def draw_projection(split: Split, classes: list[str], count: int, seed: int) -> Figure:
+    """Draw images as points, projected on the two directions in which they vary most."""
     known = np.flatnonzero(split.labels < len(classes))
     chosen = np.random.default_rng(seed).permutation(known)[:count]
     labels = split.labels[chosen]
@@ -205,7 +205,7 @@ def project(vectors: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         pca = PCA(components, svd_solver="randomized", random_state=seed)
         points[:, :components] = pca.fit_transform(scaled)
         shares = points.var(axis=0) / variance
-    # The last bits depend on the machine, and the picture does not show them.
+    # Rounding hides the last bits, which depend on the machine.
     return points.round(5), shares
 
 

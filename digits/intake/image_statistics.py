@@ -15,7 +15,7 @@ from digits.data.catalogue import FILES
 from digits.data.splits import Split
 
 
-def of_files(folder: Path, train: Split, test: Split) -> pd.DataFrame:
+def describe_files(folder: Path, train: Split, test: Split) -> pd.DataFrame:
     """Describe the four files in `folder`, from which the splits were read.
 
     Returns:
@@ -46,7 +46,7 @@ def of_files(folder: Path, train: Split, test: Split) -> pd.DataFrame:
     )
 
 
-def of_images(splits: Mapping[str, Split], ink_threshold: int) -> pd.DataFrame:
+def describe_images(splits: Mapping[str, Split], ink_threshold: int) -> pd.DataFrame:
     """Describe each image.
 
     Args:
@@ -65,11 +65,11 @@ def of_images(splits: Mapping[str, Split], ink_threshold: int) -> pd.DataFrame:
     return images
 
 
-def of_classes(images: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+def describe_classes(images: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     """Count the images of each class; labels beyond the classes belong to none.
 
     Args:
-        images: from `of_images`.
+        images: from `describe_images`.
         classes: their names, by label.
 
     Returns:
@@ -86,12 +86,12 @@ def of_classes(images: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def summary(images: pd.DataFrame, classes: pd.DataFrame) -> dict[str, float]:
-    """The numbers worth comparing from one version of the data to the next.
+def summarize(images: pd.DataFrame, classes: pd.DataFrame) -> dict[str, float]:
+    """Summarize the tables in numbers that are worth comparing between versions of the data.
 
     Args:
-        images: from `of_images`, of the splits train and test.
-        classes: from `of_classes`.
+        images: from `describe_images`, of the splits train and test.
+        classes: from `describe_classes`.
     """
     train, test = (images[images["split"] == split] for split in ("train", "test"))
     return {
@@ -115,7 +115,7 @@ def _of_split(name: str, split: Split, ink_threshold: int) -> pd.DataFrame:
     count, height, width = split.images.shape
     pixels = split.images.reshape(count, height * width)
     mass = pixels.sum(axis=1, dtype=np.int64)
-    with np.errstate(invalid="ignore"):  # an image without mass has no centre
+    with np.errstate(invalid="ignore"):  # an empty image has no centre of mass
         centre_row = split.images.sum(axis=2, dtype=np.int64) @ np.arange(height) / mass
         centre_column = split.images.sum(axis=1, dtype=np.int64) @ np.arange(width) / mass
     return pd.DataFrame(

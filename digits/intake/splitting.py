@@ -8,7 +8,7 @@ from digits.data.splits import Split
 
 
 def hold_out(whole: Split, size: int, seed: int) -> tuple[Split, Split]:
-    """Part a split in two, each class in proportion, each part in the order of the whole.
+    """Split the images in two, stratified by class, each part in the order of the whole.
 
     Args:
         size: how many images the second part gets.

@@ -22,19 +22,19 @@ ERROR_LENGTH = 2000  # characters of an expectation's own exceptions
 
 @dataclass(frozen=True)
 class Result:
-    """An expectation, what was found, and the verdict."""
+    """An expectation of the data, what was found, and the verdict."""
 
-    expectation: str  # as Great Expectations calls it
-    requirement: str  # the same in words
+    expectation: str  # Great Expectations' name of it
+    requirement: str  # the expectation in words
     frame: str
-    column: str  # several: comma-separated; none: the table as a whole
-    where: str  # the rows that it is about; empty: all
+    column: str  # several are separated by commas; empty where it is about the table
+    where: str  # the rows that it is about; empty where it is about all
     kwargs: dict[str, Any]
     observed: str | int | float | None
-    unexpected: int | None  # rows; None: it is about the column or table as a whole
+    unexpected: int | None  # number of broken rows; None where it is not about rows
     first_rows: list[str]
     success: bool
-    error: str | None  # of an exception inside the expectation
+    error: str | None  # message of an exception inside the expectation
 
     def explain(self) -> str:
         """One line: expectation, column, count, first rows, what is required."""
@@ -52,7 +52,7 @@ class Result:
         return f"{place}: {found}; {self.requirement}"
 
 
-def check(
+def run_suite(
     name: str, frame: pd.DataFrame, key: list[str], expectations: Sequence[gxe.Expectation]
 ) -> list[Result]:
     """Run a suite over a table, the rows of which the columns `key` name."""
@@ -70,7 +70,7 @@ def check(
             "partial_unexpected_count": FIRST_ROWS,
         },
     )
-    results = [result.to_json_dict() for result in report.results]  # in an order of its own
+    results = [result.to_json_dict() for result in report.results]
     results.sort(key=lambda result: result["expectation_config"]["meta"]["position"])
     return [_result(name, frame, key, result) for result in results]
 
@@ -110,7 +110,7 @@ def _result(name: str, frame: pd.DataFrame, key: list[str], found: dict[str, Any
 
 
 def _describe(values: pd.DataFrame) -> str:
-    """What values a column, or several together, have."""
+    """Describe the values of a column, or of several together."""
     values = values.dropna().drop_duplicates()
     if values.empty:
         return "no value"
@@ -123,14 +123,14 @@ def _describe(values: pd.DataFrame) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A number as it is best read, the same from run to run: six digits at most."""
+    """Round a number to six digits at most, so that it is the same from run to run."""
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         return int(value) if value == int(value) else float(f"{value:.6g}")
     return value
 
 
 def _error(info: dict[str, Any]) -> str | None:
-    """The messages of the exceptions inside an expectation, which may be one for each metric."""
+    """Collect the messages of the exceptions inside an expectation, one for each metric."""
     parts = [info] if "raised_exception" in info else info.values()
     messages = {part["exception_message"] for part in parts if part["raised_exception"]}
     return one_line(" ".join(sorted(messages)), ERROR_LENGTH) or None

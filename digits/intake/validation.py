@@ -50,17 +50,19 @@ def validate(
         settings: of the stage.
         pictures: a folder to write; empty where the files do not fit together.
     """
-    results = expectations.of_files(image_statistics.of_files(folder, train, test), data_set)
+    results = expectations.check_files(
+        image_statistics.describe_files(folder, train, test), data_set
+    )
     metrics: dict[str, float] = {}
     with files.replacing(pictures) as partial:
         partial.mkdir()
         if files_fit := all(result.success for result in results):
             splits = {"train": train, "test": test}
-            images = image_statistics.of_images(splits, settings.ink_threshold)
-            classes = image_statistics.of_classes(images, data_set.classes)
-            results += expectations.of_images(images, data_set, settings)
-            results += expectations.of_classes(classes, settings)
-            metrics = image_statistics.summary(images, classes)
+            images = image_statistics.describe_images(splits, settings.ink_threshold)
+            classes = image_statistics.describe_classes(images, data_set.classes)
+            results += expectations.check_images(images, data_set, settings)
+            results += expectations.check_classes(classes, settings)
+            metrics = image_statistics.summarize(images, classes)
             exploration.draw(partial, train, classes, data_set.classes, settings)
     broken = sum(not result.success for result in results)
     metrics |= {"expectations": len(results), "expectations_broken": broken}

@@ -82,7 +82,7 @@ def _accuracy(
     source = f"{candidate.revision.name}: {path}"
     ours = tables.parse_predictions(candidate.revision.text(path).encode(), source)
     is_right = ours["predicted"] == ours["label"]
-    low, _ = metrics.wilson(int(is_right.sum()), len(ours), level)
+    low, _ = metrics.wilson_interval(int(is_right.sum()), len(ours), level)
     yield _at_least("min_accuracy_low", round(low, 6), rules.min_accuracy_low)
     if champion is None:
         yield Finding("max_accuracy_loss", True, "no champion yet")
@@ -90,7 +90,7 @@ def _accuracy(
     name = f"{champion.name} version {champion.version}"
     theirs = _predictions_of(champion)
     paired.require_same_images({f"{name}, the champion,": theirs, str(candidate): ours})
-    fixed, broken = map(len, paired.flips(theirs, ours))
+    fixed, broken = map(len, paired.find_flips(theirs, ours))
     loss = -paired.lowest_difference(fixed, broken, len(ours), level)
     yield Finding(
         "max_accuracy_loss",

@@ -69,7 +69,7 @@ def _rows(axes: Axes, images: np.ndarray, answers: Sequence[Answer], model: Mode
     for column, (image, answer) in enumerate(zip(images, answers, strict=False)):
         caption = f"{answer.digit}\n{answer.confidence:.0%}"
         axes.text(column + 0.5, -0.1, caption, ha="center", fontsize=8)
-        figures.tile(axes, column, 0, image)
+        figures.draw_tile(axes, column, 0, image)
     axes.text(-0.1, 0.5, "as the model takes it", ha="right", va="center", fontsize=8)
     if layers := model.layers(images):
         maps = layers[0].maps
@@ -80,4 +80,4 @@ def _rows(axes: Axes, images: np.ndarray, answers: Sequence[Answer], model: Mode
             axes.text(-0.1, row + 0.5, label, ha="right", va="center", fontsize=8)
             limit = float(np.nanmax(np.abs(maps[:, channel])))
             for column, image in enumerate(maps[:, channel]):
-                figures.tile(axes, column, row, image, limit)
+                figures.draw_tile(axes, column, row, image, limit)

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from digits.base.files import replacing
 
-# Okabe and Ito's, told apart by the colour-blind too: https://jfly.uni-koeln.de/color
+# M. Okabe's and K. Ito's palette, which colour-blind people can tell apart:
+# https://jfly.uni-koeln.de/color
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 GREY = "#666666"
 
@@ -17,15 +18,15 @@ GREY = "#666666"
 def save(figure: Figure, path: Path) -> None:
     """Write a picture as PNG; equal pictures give equal bytes."""
     with replacing(path) as partial:
-        # "Software" would hold the version of matplotlib.
+        # matplotlib would write its version to the file.
         figure.savefig(partial, format="png", dpi=110, metadata={"Software": None})
 
 
-def gallery(images: np.ndarray, captions: Sequence[str], title: str, path: Path) -> None:
-    """Images in rows, a caption below each.
+def draw_gallery(images: np.ndarray, captions: Sequence[str], title: str, path: Path) -> None:
+    """Draw images in rows, a caption below each.
 
     Args:
-        images: `(N, height, width)`, see `tile`; each signed one has its own scale.
+        images: `(N, height, width)`, see `draw_tile`; each signed one has its own scale.
     """
     lines = [caption.splitlines() for caption in captions]
     longest = max((len(line) for caption in lines for line in caption), default=0)
@@ -33,15 +34,15 @@ def gallery(images: np.ndarray, captions: Sequence[str], title: str, path: Path)
     height = 0.75 + 0.16 * max(map(len, lines), default=0)
     columns = max(1, int(9.5 / width))
     rows = max(1, -(-len(images) // columns))
-    figure, axes = grid(title, columns, rows, width, height)
+    figure, axes = make_grid(title, columns, rows, width, height)
     for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(number, columns)
-        tile(axes, column, row, image, np.abs(image).max(), (0.7 / width, 0.7 / height))
+        draw_tile(axes, column, row, image, np.abs(image).max(), (0.7 / width, 0.7 / height))
         axes.text(column + 0.5, row + 0.72 / height, caption, ha="center", va="top", fontsize=8)
     save(figure, path)
 
 
-def grid(
+def make_grid(
     title: str,
     columns: int,
     rows: int,
@@ -50,7 +51,7 @@ def grid(
     left: float = 0.0,
     above: float = 0.0,
 ) -> tuple[Figure, Axes]:
-    """A figure of columns x rows cells, each width x height inches; a cell is the axes' unit.
+    """Make a figure of columns x rows cells, each width x height inches and one unit of the axes.
 
     Below the title and at the left there is room for labels, `above` and `left` inches.
     One pair of axes for all, because hundreds would take minutes to draw.
@@ -66,7 +67,7 @@ def grid(
     return figure, axes
 
 
-def tile(
+def draw_tile(
     axes: Axes,
     column: int,
     row: int,
@@ -95,12 +96,12 @@ def tile(
     )
 
 
-def bare(*several: Axes) -> None:
-    """Leave out the two lines of the frame that carry no numbers."""
+def remove_frame(*several: Axes) -> None:
+    """Remove the two lines of the frame that carry no numbers."""
     for axes in several:
         axes.spines[["top", "right"]].set_visible(False)
 
 
 def are_short(names: Sequence[str]) -> bool:
-    """Whether names stand side by side, as digits do."""
+    """Tell whether names are short enough to stand side by side."""
     return max(map(len, names)) < 4

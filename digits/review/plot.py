@@ -45,6 +45,6 @@ def draw(review: Review, test: Path, beside: Path) -> dict[tuple[str, str], str]
                 title += f", the first {MOST}"
             title += "); label: old → new answer"
             picture = beside.with_name(f"{beside.stem}-{name}-{kind}.png")
-            figures.gallery(split.images[shown["index"]], captions, title, picture)
+            figures.draw_gallery(split.images[shown["index"]], captions, title, picture)
             pictures[name, kind] = quote(picture.name)
     return pictures

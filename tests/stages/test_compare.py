@@ -25,8 +25,8 @@ def write_evaluation(model: str, wrong: range, images: int = IMAGES) -> None:
     probabilities = (np.eye(10)[predicted] * 0.9 + 0.01).astype(np.float32)
     folder = Path("reports/evaluate") / model
     folder.mkdir(parents=True, exist_ok=True)
-    tables.write(tables.predictions(probabilities, labels), folder / "predictions.csv")
-    scores = metrics.scores(probabilities, labels, len(CLASSES), 15, 0.95)
+    tables.write(tables.tabulate_predictions(probabilities, labels), folder / "predictions.csv")
+    scores = metrics.score(probabilities, labels, len(CLASSES), 15, 0.95)
     costs = {"parameters": 20490, "multiply_adds": 1234567}
     (folder / "metrics.json").write_text(json.dumps(scores | costs))
 

@@ -15,7 +15,9 @@ TEXT = "index,label,predicted,confidence\n0,1,1,0.750000\n1,1,0,0.500000\n2,0,0,
 
 
 def test_predictions_csv_byte_by_byte(tmp_path: Path) -> None:
-    tables.write(tables.predictions(PROBABILITIES, LABELS), tmp_path / "new" / "predictions.csv")
+    tables.write(
+        tables.tabulate_predictions(PROBABILITIES, LABELS), tmp_path / "new" / "predictions.csv"
+    )
     assert (tmp_path / "new" / "predictions.csv").read_bytes() == TEXT.encode()
 
 

@@ -117,7 +117,7 @@ def test_other_images_are_refused(other: pd.DataFrame) -> None:
 
 
 def test_errors_by_class_leaves_out_a_class_without_images() -> None:
-    table = paired.errors_by_class(
+    table = paired.count_errors_by_class(
         {"mlp": BASELINE, "cnn": CHALLENGER}, ["zero", "one", "two", "three"]
     )
     assert table.to_dict("list") == {

@@ -83,7 +83,7 @@ def test_an_error_made_with_confidence_is_counted(reports: Path) -> None:
 def test_the_intervals_of_the_classes_are_wilsons() -> None:
     text = render("cnn")
     assert "| 0 | 980 | 99.69% | 99.80% | 99.26% to 99.94% |" in text  # 978 of 980
-    low, high = metrics.wilson(978, 980, 0.5)
+    low, high = metrics.wilson_interval(978, 980, 0.5)
     row = f"| 0 | 980 | 99.69% | 99.80% | {low:.2%} to {high:.2%} |"
     assert row in render("cnn", confidence_level=0.5)
 

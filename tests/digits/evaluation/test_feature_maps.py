@@ -20,7 +20,7 @@ UNITS[:, 0, :2] = 1.5
 
 
 def draw(path: Path, layers: list[Layer]) -> np.ndarray:
-    feature_maps.maps(IMAGES, NAMES, layers, "cnn", path)
+    feature_maps.draw_maps(IMAGES, NAMES, layers, "cnn", path)
     return imread(path)
 
 
@@ -65,7 +65,7 @@ def test_a_dead_layer_is_white(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [0, 1, 16, 512])
 def test_filters(tmp_path: Path, count: int) -> None:
     weights = rng.normal(size=(count, 5, 5)).astype(np.float32)
-    feature_maps.filters(weights, "cnn", tmp_path / "filters.png")
+    feature_maps.draw_filters(weights, "cnn", tmp_path / "filters.png")
     height, width, _ = imread(tmp_path / "filters.png").shape
     assert width > 800
     assert height < 900

@@ -27,7 +27,7 @@ def answers(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def score(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> dict:
-    return metrics.scores(probabilities, labels, probabilities.shape[1], bins, 0.95)
+    return metrics.score(probabilities, labels, probabilities.shape[1], bins, 0.95)
 
 
 @given(answers())
@@ -35,8 +35,8 @@ def test_scores_are_what_their_definitions_say(given_answers: tuple) -> None:
     probabilities, labels = given_answers
     images, classes = probabilities.shape
     scores = score(probabilities, labels)
-    table = tables.predictions(probabilities, labels)
-    of_class = metrics.by_class(table, [str(k) for k in range(classes)])
+    table = tables.tabulate_predictions(probabilities, labels)
+    of_class = metrics.score_classes(table, [str(k) for k in range(classes)])
     rows = [[float(p) for p in row] for row in probabilities]
     ranked = [sorted(range(classes), key=lambda k, row=row: -row[k]) for row in rows]
     truth = [[float(k == label) for k in range(classes)] for label in labels]
@@ -84,7 +84,7 @@ def test_calibration_error_is_what_guo_et_al_define(given_answers: tuple, bins: 
         if inside.any():
             gap = abs(correct[inside].mean() - confidence[inside].mean())
             expected += inside.mean() * gap
-    table = metrics.calibration(tables.predictions(probabilities, labels), bins)
+    table = metrics.calibration(tables.tabulate_predictions(probabilities, labels), bins)
     error = metrics.expected_calibration_error(table)
     assert error == pytest.approx(expected)
     assert 0 <= error <= 1
@@ -104,15 +104,15 @@ def test_wilson_interval(trials: int, data: st.DataObject, level: tuple[float, f
     (confidence_level, z), p = level, successes / trials
     centre = (p + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z * math.sqrt(p * (1 - p) / trials + (z / (2 * trials)) ** 2) / (1 + z**2 / trials)
-    low, high = metrics.wilson(successes, trials, confidence_level)
+    low, high = metrics.wilson_interval(successes, trials, confidence_level)
     assert (low, high) == pytest.approx((max(0, centre - half), min(1, centre + half)), abs=1e-4)
     assert low <= p <= high
 
 
 @given(answers(), st.integers(1, 50))
 def test_risk_coverage(given_answers: tuple, points: int) -> None:
-    table = tables.predictions(*given_answers)
-    curve = metrics.risk_coverage(table, points)
+    table = tables.tabulate_predictions(*given_answers)
+    curve = metrics.trace_risk_coverage(table, points)
     wrong = (table["label"] != table["predicted"]).to_numpy()
     assert curve["coverage"].is_monotonic_increasing
     assert len(curve) == min(points, len(table))
@@ -125,8 +125,8 @@ def test_risk_coverage(given_answers: tuple, points: int) -> None:
 
 @given(answers(), st.floats(0, 1))
 def test_selective(given_answers: tuple, threshold: float) -> None:
-    table = tables.predictions(*given_answers)
-    found = metrics.selective(table, threshold)
+    table = tables.tabulate_predictions(*given_answers)
+    found = metrics.score_selection(table, threshold)
     answered = [row for row in table.itertuples() if row.confidence >= threshold]
     wrong = sum(row.label != row.predicted for row in answered)
     assert found["coverage"] == pytest.approx(len(answered) / len(table), abs=1e-6)
@@ -140,10 +140,10 @@ def test_a_real_overconfident_model() -> None:
     probabilities = model.predict_proba(images[1::2]).astype(np.float32)
     scores = score(probabilities, labels[1::2].astype(np.uint8))
     assert scores["accuracy_low"] < scores["accuracy"] < scores["accuracy_high"]
-    table = tables.predictions(probabilities, labels[1::2])
+    table = tables.tabulate_predictions(probabilities, labels[1::2])
     overconfidence = table["confidence"].mean() - scores["accuracy"]
     assert scores["ece"] == pytest.approx(overconfidence, abs=0.02)
-    assert metrics.risk_coverage(table)["risk"].iloc[0] < scores["error_rate"]
+    assert metrics.trace_risk_coverage(table)["risk"].iloc[0] < scores["error_rate"]
 
 
 def test_scores_do_not_warn_of_the_last_bits(recwarn: pytest.WarningsRecorder) -> None:
@@ -160,7 +160,7 @@ def test_calibration_of_a_confidence_a_bit_above_1() -> None:
 @given(st.dictionaries(st.sampled_from(list(CORRUPTIONS)), st.floats(0, 1), min_size=1))
 def test_of_corruptions_are_each_accuracy_and_their_mean(accuracies: dict[str, float]) -> None:
     table = pd.DataFrame({"corruption": list(accuracies), "accuracy": list(accuracies.values())})
-    scores = metrics.of_corruptions(table)
+    scores = metrics.score_corruptions(table)
     mean = sum(accuracies.values()) / len(accuracies)
     assert scores.pop("corrupted_accuracy") == pytest.approx(mean, abs=1e-6)
     assert scores == {f"corrupted_{key}": round(value, 6) for key, value in accuracies.items()}

@@ -24,7 +24,7 @@ def predictions(errors: int) -> pd.DataFrame:
         np.random.default_rng(0).dirichlet(np.ones(10), len(labels)) + np.eye(10)[labels]
     )
     probabilities[:errors] = np.roll(probabilities[:errors], 1, axis=1)
-    return tables.predictions(probabilities / 2, labels)
+    return tables.tabulate_predictions(probabilities / 2, labels)
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -40,13 +40,13 @@ def size(path: Path) -> tuple[int, int]:
 def test_gallery_of_errors(tmp_path: Path, errors: int, names: list[str]) -> None:
     table = predictions(errors)
     assert (table["label"] != table["predicted"]).sum() == errors
-    pictures.errors(IMAGES, table, names, "cnn", tmp_path / "errors.png")
+    pictures.draw_errors(IMAGES, table, names, "cnn", tmp_path / "errors.png")
     assert size(tmp_path / "errors.png")[0] > 800
 
 
 def test_gallery_shows_no_more_than_its_most(tmp_path: Path) -> None:
     for errors in (pictures.MOST_ERRORS, 1000):
-        pictures.errors(IMAGES, predictions(errors), NAMES, "cnn", tmp_path / f"{errors}.png")
+        pictures.draw_errors(IMAGES, predictions(errors), NAMES, "cnn", tmp_path / f"{errors}.png")
     assert size(tmp_path / "1000.png") == size(tmp_path / f"{pictures.MOST_ERRORS}.png")
     assert size(tmp_path / "1000.png")[1] < 3000
 
@@ -54,14 +54,14 @@ def test_gallery_shows_no_more_than_its_most(tmp_path: Path) -> None:
 @pytest.mark.parametrize("errors", [0, 1, 1000])
 def test_every_picture_is_the_same_bytes_each_time(tmp_path: Path, errors: int) -> None:
     table = predictions(errors)
-    bins, curve = metrics.reliability(table, 15), metrics.risk_coverage(table)
+    bins, curve = metrics.bin_by_confidence(table, 15), metrics.trace_risk_coverage(table)
     for folder in (tmp_path / "first", tmp_path / "second"):
-        pictures.confusion(table, NAMES, "cnn", folder / "confusion.png")
-        pictures.reliability(bins, "cnn", folder / "reliability.png")
-        pictures.risk_coverage(
-            curve, metrics.selective(table, 0.5), "cnn", folder / "risk_coverage.png"
+        pictures.draw_confusion(table, NAMES, "cnn", folder / "confusion.png")
+        pictures.draw_reliability(bins, "cnn", folder / "reliability.png")
+        pictures.draw_risk_coverage(
+            curve, metrics.score_selection(table, 0.5), "cnn", folder / "risk_coverage.png"
         )
-        pictures.errors(IMAGES, table, NAMES, "cnn", folder / "errors.png")
+        pictures.draw_errors(IMAGES, table, NAMES, "cnn", folder / "errors.png")
     for path in sorted((tmp_path / "first").iterdir()):
         assert min(size(path)) > 100
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
@@ -77,7 +77,7 @@ def test_the_picture_of_corruptions_is_the_same_bytes_each_time(
 ) -> None:
     samples = np.stack([corrupt(IMAGES[:5], name, 0) for name in CORRUPTIONS])
     for name in ("first.png", "second.png"):
-        pictures.corruptions(samples, robustness(accuracy), "cnn", tmp_path / name)
+        pictures.draw_corruptions(samples, robustness(accuracy), "cnn", tmp_path / name)
     assert size(tmp_path / "first.png")[0] > 800
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
@@ -87,12 +87,12 @@ def test_the_picture_of_corruptions_has_a_column_for_each_and_a_row_for_each_ima
 ) -> None:
     table = robustness(0.5)[:4]
     samples = np.zeros((4, 3, 8, 8), np.uint8)
-    pictures.corruptions(samples, table, "cnn", tmp_path / "paper.png")
+    pictures.draw_corruptions(samples, table, "cnn", tmp_path / "paper.png")
     paper = imread(tmp_path / "paper.png")
     for column, row in [(0, 0), (3, 0), (0, 2), (3, 2)]:
         inked = samples.copy()
         inked[column, row] = 255
-        pictures.corruptions(inked, table, "cnn", tmp_path / "inked.png")
+        pictures.draw_corruptions(inked, table, "cnn", tmp_path / "inked.png")
         changed = np.argwhere((imread(tmp_path / "inked.png") != paper).any(axis=2))
         (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
         assert 60 < bottom - top < 85  # 0.75 inches of 110 dots, less the gap
@@ -104,13 +104,15 @@ def test_the_picture_of_corruptions_has_a_column_for_each_and_a_row_for_each_ima
 
 def test_one_image_of_one_class(tmp_path: Path) -> None:
     table = predictions(1)[:1]
-    pictures.confusion(table, LONG_NAMES, "cnn", tmp_path / "confusion.png")
-    pictures.reliability(metrics.reliability(table, 15), "cnn", tmp_path / "reliability.png")
-    chosen = metrics.selective(table, 0.5)
-    pictures.risk_coverage(
-        metrics.risk_coverage(table), chosen, "cnn", tmp_path / "risk_coverage.png"
+    pictures.draw_confusion(table, LONG_NAMES, "cnn", tmp_path / "confusion.png")
+    pictures.draw_reliability(
+        metrics.bin_by_confidence(table, 15), "cnn", tmp_path / "reliability.png"
     )
-    pictures.errors(IMAGES[:1], table, LONG_NAMES, "cnn", tmp_path / "errors.png")
+    chosen = metrics.score_selection(table, 0.5)
+    pictures.draw_risk_coverage(
+        metrics.trace_risk_coverage(table), chosen, "cnn", tmp_path / "risk_coverage.png"
+    )
+    pictures.draw_errors(IMAGES[:1], table, LONG_NAMES, "cnn", tmp_path / "errors.png")
     samples = np.stack([IMAGES[:1]] * len(CORRUPTIONS))
-    pictures.corruptions(samples, robustness(0), "cnn", tmp_path / "corruptions.png")
+    pictures.draw_corruptions(samples, robustness(0), "cnn", tmp_path / "corruptions.png")
     assert len(list(tmp_path.iterdir())) == 5

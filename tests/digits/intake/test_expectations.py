@@ -47,11 +47,11 @@ def splits(handwriting: Split) -> Splits:
 
 
 def check_content(splits: Splits) -> list[Result]:
-    images = image_statistics.of_images(splits, OPTIONS.ink_threshold)
-    classes = image_statistics.of_classes(images, DATA_SET.classes)
+    images = image_statistics.describe_images(splits, OPTIONS.ink_threshold)
+    classes = image_statistics.describe_classes(images, DATA_SET.classes)
     return [
-        *expectations.of_images(images, DATA_SET, OPTIONS),
-        *expectations.of_classes(classes, OPTIONS),
+        *expectations.check_images(images, DATA_SET, OPTIONS),
+        *expectations.check_classes(classes, OPTIONS),
     ]
 
 
@@ -60,7 +60,7 @@ def check_files(splits: Splits, folder: Path) -> list[Result]:
     arrays = (train.images, train.labels, test.images, test.labels)
     for name, array in zip(FILES, arrays, strict=True):
         idx.write(folder / name, array)
-    return expectations.of_files(image_statistics.of_files(folder, train, test), DATA_SET)
+    return expectations.check_files(image_statistics.describe_files(folder, train, test), DATA_SET)
 
 
 def broken(results: list[Result]) -> list[str]:
@@ -295,16 +295,16 @@ def test_what_reading_already_refuses_is_checked_too(
     splits: Splits, tmp_path: Path, column: str, wrong: object, complaint: str
 ) -> None:
     check_files(splits, tmp_path)
-    files = image_statistics.of_files(tmp_path, splits["train"], splits["test"])
+    files = image_statistics.describe_files(tmp_path, splits["train"], splits["test"])
     files.loc[1, column] = wrong
-    (line,) = broken(expectations.of_files(files, DATA_SET))
+    (line,) = broken(expectations.check_files(files, DATA_SET))
     assert line.startswith(f"{complaint}: train-labels-idx1-ubyte; ")
 
 
 def test_an_exception_inside_an_expectation_is_a_failure(splits: Splits) -> None:
-    images = image_statistics.of_images(splits, OPTIONS.ink_threshold)
-    classes = image_statistics.of_classes(images, DATA_SET.classes)
-    results = expectations.of_classes(classes.drop(columns="images"), OPTIONS)
+    images = image_statistics.describe_images(splits, OPTIONS.ink_threshold)
+    classes = image_statistics.describe_classes(images, DATA_SET.classes)
+    results = expectations.check_classes(classes.drop(columns="images"), OPTIONS)
     assert [result.success for result in results] == [False, True]
     assert results[0].error == 'Error: The column "images" in BatchData does not exist.'
     assert results[0].error in results[0].explain()

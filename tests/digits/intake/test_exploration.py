@@ -23,9 +23,13 @@ def draw(folder: Path, split: Split, classes: list[str]) -> None:
         projected_images=100,
         seed=0,
     )
-    images = image_statistics.of_images({"train": split, "test": split}, options.ink_threshold)
+    images = image_statistics.describe_images(
+        {"train": split, "test": split}, options.ink_threshold
+    )
     folder.mkdir()
-    exploration.draw(folder, split, image_statistics.of_classes(images, classes), classes, options)
+    exploration.draw(
+        folder, split, image_statistics.describe_classes(images, classes), classes, options
+    )
 
 
 def drawn(figure: Figure, axes: int = 0) -> np.ndarray:
@@ -71,7 +75,7 @@ def test_equal_images_have_pictures(tmp_path: Path) -> None:
 def test_samples_show_images_of_their_class_and_leave_gaps() -> None:
     labels = np.array([0, 1, 1, 1, 1], np.uint8)
     images = (10 * labels + np.arange(5, dtype=np.uint8)).reshape(5, 1, 1)
-    figure = exploration.samples(Split(images, labels), ["a", "b"], per_class=3, seed=0)
+    figure = exploration.draw_samples(Split(images, labels), ["a", "b"], per_class=3, seed=0)
     shown = drawn(figure)[1::3, 1::3]  # a pixel of paper on each side of each tile
     assert list(shown[0]) == [0, 0, 0]
     assert len(set(shown[1])) == 3
@@ -81,14 +85,14 @@ def test_samples_show_images_of_their_class_and_leave_gaps() -> None:
 def test_mean_and_variance_are_those_of_the_class() -> None:
     images = np.array([10, 20, 200], np.uint8).reshape(3, 1, 1)
     split = Split(images, np.array([0, 0, 1], np.uint8))
-    figure = exploration.mean_and_variance(split, ["a", "b"])
+    figure = exploration.draw_mean_and_variance(split, ["a", "b"])
     assert list(drawn(figure, 0)[1, 1::3]) == [15, 200]
     assert list(drawn(figure, 1)[1, 1::3]) == [25, 0]
 
 
 def test_each_pixel_is_written_as_a_number(handwriting: Split) -> None:
     image = handwriting.images[0]
-    figure = exploration.pixels(image)
+    figure = exploration.draw_pixels(image)
     numbers = [int(text.get_text()) for text in figure.axes[0].texts]
     assert numbers == list(image.ravel())
 
@@ -112,5 +116,5 @@ def test_the_projection_keeps_what_it_says(handwriting: Split) -> None:
 
 
 def test_the_axes_of_the_projection_name_their_share(handwriting: Split) -> None:
-    figure = exploration.projection(handwriting, list("0123456789"), count=300, seed=0)
+    figure = exploration.draw_projection(handwriting, list("0123456789"), count=300, seed=0)
     assert re.fullmatch(r"first component: 1\d\.\d% of the variance", figure.axes[0].get_xlabel())

@@ -106,7 +106,9 @@ class Project:
         labels = np.arange(IMAGES) % 10
         predicted = np.where(np.isin(np.arange(IMAGES), wrong), (labels + 1) % 10, labels)
         probabilities = np.eye(10, dtype=np.float32)[predicted]
-        tables.write(tables.predictions(probabilities, labels), source / "evaluate/predictions.csv")
+        tables.write(
+            tables.tabulate_predictions(probabilities, labels), source / "evaluate/predictions.csv"
+        )
 
     def commit(self) -> str:
         """Run the pipeline and commit it all."""

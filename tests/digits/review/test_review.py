@@ -36,7 +36,7 @@ def predictions(wrong: Sequence[int], labels: Sequence[int] = LABELS) -> str:
     probabilities = np.full((len(labels), 10), 0.01, np.float32)
     predicted = [(c + 1) % 10 if i in wrong else c for i, c in enumerate(labels)]
     probabilities[np.arange(len(labels)), predicted] = 0.91
-    table = tables.predictions(probabilities, np.array(labels, np.uint8))
+    table = tables.tabulate_predictions(probabilities, np.array(labels, np.uint8))
     return table.to_csv(index=False, float_format="%.6f")
 
 
