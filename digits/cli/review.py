@@ -41,11 +41,11 @@ def review_change(
 
     found = review.review(revisions.find(base), revisions.find(head))
     if md == Path("-"):
-        typer.echo(table.markdown(found, {}), nl=False)
+        typer.echo(table.render_markdown(found, {}), nl=False)
     else:
-        typer.echo(table.text(found))
+        typer.echo(table.render_text(found))
     if md and md != Path("-"):
         pictures = plot.draw(found, Path("data/processed/test.npz"), md)
-        files.write_text(md, table.markdown(found, pictures))
+        files.write_text(md, table.render_markdown(found, pictures))
     if fail_if and found.is_worse:
         raise typer.Exit(3)

@@ -9,11 +9,11 @@ from digits.data import splits
 from digits.rendering import figures
 from digits.review.review import Review, flips
 
-MOST = 100  # images in a picture: more would not be looked at
+MOST_IMAGES = 100  # most images in a picture: nobody looks at more
 
 
 def draw(review: Review, test: Path, beside: Path) -> dict[tuple[str, str], str]:
-    """Draw them, a PNG file for each model and kind, beside the file that will show them.
+    """Draw the images fixed and broken, a PNG for each model and kind, beside a Markdown file.
 
     Files, because GitHub shows no picture that is inside the Markdown, as a data URI is.
 
@@ -34,15 +34,15 @@ def draw(review: Review, test: Path, beside: Path) -> dict[tuple[str, str], str]
         for kind, flipped in flips(model).items():
             if flipped.empty:
                 continue
-            shown = flipped.head(MOST)
+            shown = flipped.head(MOST_IMAGES)
             captions = [
                 f"{index}\n{review.class_name(label)}:"
                 f" {review.class_name(old)} → {review.class_name(new)}"
                 for index, label, old, new in shown.itertuples(index=False)
             ]
             title = f"{name}: images {kind} ({len(flipped)}"
-            if len(flipped) > MOST:
-                title += f", the first {MOST}"
+            if len(flipped) > MOST_IMAGES:
+                title += f", the first {MOST_IMAGES}"
             title += "); label: old → new answer"
             picture = beside.with_name(f"{beside.stem}-{name}-{kind}.png")
             figures.draw_gallery(split.images[shown["index"]], captions, title, picture)

@@ -36,7 +36,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ModelReview:
-    """What became of a model.
+    """How a model changed.
 
     Attributes:
         verdict: better, worse, within noise; unchanged, where every prediction is the same
@@ -56,14 +56,14 @@ class ModelReview:
 
 @dataclass(frozen=True)
 class Spread:
-    """The accuracies of one recipe trained with several seeds, in %."""
+    """The spread of the accuracies of one recipe over several seeds, in %."""
 
     n: int
     mean: float
     sd: float
 
     def chance(self, confidence_level: float) -> float:
-        """By how many points two of its trainings differ at most, but for so rare a case.
+        """The largest accuracy difference, in points, to expect between two seeds at this level.
 
         Student's interval for the difference of two draws from one normal distribution,
         whose standard deviation these seeds estimate.

@@ -10,14 +10,14 @@ from tabulate import tabulate
 from digits.review.review import Change, Review, changes, confusions, flips
 from digits.tracking.revisions import Revision
 
-MARKER = "<!-- digits diff -->"  # by which CI finds its own comment, to update it
+MARKER = "<!-- digits diff -->"  # CI finds its own comment by this line, to update it
 HEADLINES = ("accuracy", "log_loss", "ece", "corrupted_accuracy")
 COSTS = ("parameters", "multiply_adds", "size_bytes")
 COLOURS = {"better": typer.colors.GREEN, "worse": typer.colors.RED}
-LONG = 12  # rows; Markdown folds a table of more, text cuts it
-MOST = 100  # rows of a table in Markdown: a comment on GitHub holds 65,536 characters
+LONG_TABLE = 12  # rows above which Markdown folds a table and text cuts it
+MOST_ROWS = 100  # most rows of a table: a comment on GitHub holds 65,536 characters
 
-Pictures = Mapping[tuple[str, str], str]  # links by model and kind, as from `review_plot.draw`
+Pictures = Mapping[tuple[str, str], str]  # links by model and kind, as from `plot.draw`
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Table:
 
     Attributes:
         labels: how many of the columns, from the left, hold no numbers.
-        note: what the numbers mean; empty: they speak for themselves.
-        picture: link to a PNG file of the same; empty: none.
+        note: what the numbers mean; may be empty.
+        picture: link to a PNG file of the same images; may be empty.
     """
 
     title: str
@@ -38,40 +38,40 @@ class Table:
     picture: str = ""
 
     def render(self, rows: Sequence[Sequence[str]], style: str) -> str:
-        """Some of the rows in one of tabulate's styles, each number as it is."""
+        """Render some of the rows in one of tabulate's styles, each number as it is written."""
         numbers = len(self.header) - self.labels
         alignment = ["left"] * self.labels + ["right"] * numbers
         return tabulate(rows, self.header, style, disable_numparse=True, colalign=alignment)
 
 
-def text(review: Review) -> str:
-    """The review for the terminal, the verdicts in colour, long tables cut."""
+def render_text(review: Review) -> str:
+    """Render the review for the terminal: the verdicts in colour, long tables cut."""
 
     def coloured(verdict: str) -> str:
         return typer.style(verdict, fg=COLOURS.get(verdict), bold=True)
 
     parts = ["\n".join(_verdicts(review, coloured)), _method(review)]
     for table in _tables(review, {}):
-        lines = [table.title, table.render(table.rows[:LONG], "simple")]
-        if (left := len(table.rows) - LONG) > 0:
+        lines = [table.title, table.render(table.rows[:LONG_TABLE], "simple")]
+        if (left := len(table.rows) - LONG_TABLE) > 0:
             lines.append(f"... and {left:,} more, listed by --md")
         parts.append("\n".join([*lines, table.note] if table.note else lines))
     return "\n\n".join(parts)
 
 
-def markdown(review: Review, pictures: Pictures) -> str:
-    """The review as Markdown, a line on each model first, long tables folded."""
+def render_markdown(review: Review, pictures: Pictures) -> str:
+    """Render the review as Markdown: a line on each model first, long tables folded."""
     verdicts = _verdicts(review, lambda verdict: f"**{verdict}**")
     parts = [MARKER + "\n" + "\n".join(f"- {line}" for line in verdicts), _method(review)]
     for table in _tables(review, pictures):
-        rows = [[_escaped(cell) for cell in row] for row in table.rows[:MOST]]
+        rows = [[_escaped(cell) for cell in row] for row in table.rows[:MOST_ROWS]]
         body = [f"![{table.title}]({table.picture})"] if table.picture else []
         body.append(table.render(rows, "pipe"))
         if left := len(table.rows) - len(rows):
             body.append(f"... and {left:,} more.")
         if table.note:
             body.append(table.note)
-        if len(table.rows) > LONG or table.picture:
+        if len(table.rows) > LONG_TABLE or table.picture:
             body = [
                 f"<details><summary>{table.title} ({len(table.rows)})</summary>",
                 *body,
@@ -84,12 +84,12 @@ def markdown(review: Review, pictures: Pictures) -> str:
 
 
 def _escaped(cell: str) -> str:
-    """A cell of a table in Markdown that shows what it holds."""
+    """Escape the content of a table's cell in Markdown."""
     return html.escape(cell, quote=False).replace("|", "&#124;")
 
 
 def _verdicts(review: Review, emphasised: Callable[[str], str]) -> Iterator[str]:
-    """A line on each model."""
+    """One line for each model."""
     if not review.models:
         yield "no model was evaluated on either side"
     for name, model in review.models.items():
@@ -110,7 +110,7 @@ def _verdicts(review: Review, emphasised: Callable[[str], str]) -> Iterator[str]
 
 
 def _method(review: Review) -> str:
-    """What was compared and how."""
+    """Tell what was compared and by which test."""
     line = f"From {_named(review.base)} to {_named(review.head)}."
     if compared := sum(model.comparison is not None for model in review.models.values()):
         corrected = f", corrected for {compared} models (Holm)," if compared > 1 else ""
@@ -123,7 +123,7 @@ def _method(review: Review) -> str:
 
 
 def _named(revision: Revision) -> str:
-    """As the user named it, with its commit; of a commit's own name the first digits."""
+    """Name a revision as the user did, with the first digits of its commit."""
     short = (revision.commit or "")[:7]
     if revision.commit and revision.commit.startswith(revision.name):
         return short
@@ -165,7 +165,7 @@ def _metrics(review: Review, title: str, chosen: Callable[[str], bool]) -> Table
 
 
 def _costs(review: Review) -> Table:
-    """What the models whose predictions changed cost, be it the same as before."""
+    """The costs of the models whose predictions changed, old and new."""
     rows = []
     for name, model in review.models.items():
         for key in COSTS if model.verdict != "unchanged" else ():
@@ -176,7 +176,7 @@ def _costs(review: Review) -> Table:
 
 
 def _spreads(review: Review) -> Table:
-    """Is the difference more than another seed would make?"""
+    """Hold each difference against that between two seeds of one recipe."""
     rows = []
     for name, model in review.models.items():
         if (c := model.comparison) and (spread := review.spreads.get(name)):

@@ -67,11 +67,13 @@ EVERYTHING = review(
 
 def html(found: Review) -> str:
     """The Markdown as GitHub renders it, less its sanitiser."""
-    return MarkdownIt("gfm-like", {"linkify": False}).render(review_table.markdown(found, {}))
+    return MarkdownIt("gfm-like", {"linkify": False}).render(
+        review_table.render_markdown(found, {})
+    )
 
 
 def test_the_first_lines_say_it_all() -> None:
-    lines = review_table.markdown(EVERYTHING, {}).splitlines()
+    lines = review_table.render_markdown(EVERYTHING, {}).splitlines()
     difference = "(+25.00 points, -10.00 to +50.00; 2 fixed, 1 broken; p = 0.5)"
     assert lines[:6] == [
         "<!-- digits diff -->",
@@ -86,11 +88,11 @@ def test_the_first_lines_say_it_all() -> None:
 
 
 def test_one_test_is_not_corrected() -> None:
-    assert "McNemar's exact p is below 0.1;" in review_table.text(
+    assert "McNemar's exact p is below 0.1;" in review_table.render_text(
         review({"cnn": changed(), **ALONE}, confidence_level=0.9)
     )
-    assert "McNemar" not in review_table.text(review(ALONE))
-    assert "no model was evaluated" in review_table.text(review({}))
+    assert "McNemar" not in review_table.render_text(review(ALONE))
+    assert "no model was evaluated" in review_table.render_text(review({}))
 
 
 @pytest.mark.parametrize(
@@ -103,11 +105,11 @@ def test_one_test_is_not_corrected() -> None:
     ],
 )
 def test_a_revision_is_named_with_its_commit(name: str, commit: str | None, shown: str) -> None:
-    assert shown in review_table.text(review({}, base=Revision(name, commit, Path())))
+    assert shown in review_table.render_text(review({}, base=Revision(name, commit, Path())))
 
 
 def test_the_tables() -> None:
-    text = review_table.text(EVERYTHING)
+    text = review_table.render_text(EVERYTHING)
     rows = {" ".join(line.split()) for line in text.splitlines()}
     assert {
         "cnn accuracy 0.75 1 +0.25",
@@ -125,7 +127,9 @@ def test_the_tables() -> None:
 
 @pytest.mark.parametrize(("sd", "beyond"), [(0.1, "yes"), (20, "no")])
 def test_the_spread_over_seeds(sd: float, beyond: str) -> None:
-    text = review_table.text(review({"cnn": changed()}, spreads={"cnn": Spread(5, 99.6, sd)}))
+    text = review_table.render_text(
+        review({"cnn": changed()}, spreads={"cnn": Spread(5, 99.6, sd)})
+    )
     table = text[text.index("Spread over seeds") :]
     (row,) = [line.split() for line in table.splitlines() if line.startswith("cnn  ")][:1]
     # Student's 97.5 % quantile at 4 degrees of freedom is 2.776.
@@ -143,12 +147,14 @@ def test_the_spread_over_seeds(sd: float, beyond: str) -> None:
 
 def test_classes_have_their_names() -> None:
     models = {"cnn": changed()}
-    assert "boot → T-shirt" in review_table.text(review(models, classes=["T-shirt"] * 9 + ["boot"]))
-    assert "9 → 4" in review_table.text(review(models, classes=["T-shirt"]))
+    assert "boot → T-shirt" in review_table.render_text(
+        review(models, classes=["T-shirt"] * 9 + ["boot"])
+    )
+    assert "9 → 4" in review_table.render_text(review(models, classes=["T-shirt"]))
 
 
 def test_long_tables_and_pictures_are_folded() -> None:
-    text = review_table.markdown(EVERYTHING, {("cnn", "broken"): "review-cnn-broken.png"})
+    text = review_table.render_markdown(EVERYTHING, {("cnn", "broken"): "review-cnn-broken.png"})
     folded = "<details><summary>{}</summary>\n\n"
     assert folded.format("Parameters (40)") in text
     assert (
@@ -168,7 +174,7 @@ def test_a_comment_on_github_holds_it() -> None:
     result = Comparison(0.0, 0.0, 0.0, 1.0, 0.6, flipped, flipped)
     model = ModelReview("worse", old, new, METRICS, METRICS, result)
     models = dict.fromkeys(["cnn", "mlp", "resnet"], model)
-    text = review_table.markdown(review(models, classes=["ankle boot"] * 10), {})
+    text = review_table.render_markdown(review(models, classes=["ankle boot"] * 10), {})
     assert len(text.encode()) < 65_536
     assert "... and 3,234 more." in text
 
