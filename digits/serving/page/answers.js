@@ -45,8 +45,9 @@ export function onChoice(/** @type {(index: number) => void} */ choose) {
 /** What the first model says, a line for each row. */
 function rows(/** @type {Digit[]} */ digits) {
   const first = ({ answers }) => label(Object.values(answers)[0]);
-  const several = Map.groupBy(digits, ({ row }) => row).values();
-  return [...several].map((row) => row.map(first).join(" ")).join("\n");
+  const several = [];
+  for (const digit of digits) (several[digit.row] = several[digit.row] || []).push(first(digit));
+  return several.map((row) => row.join(" ")).join("\n");
 }
 
 function showBox(box, /** @type {Digit} */ digit, isChosen, sheet) {

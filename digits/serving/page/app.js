@@ -4,49 +4,95 @@ import { onChoice, showAnswers } from "./answers.js";
 import { say } from "./elements.js";
 import { areShown, onOpen, showMaps } from "./maps.js";
 import { Paper } from "./paper.js";
+import { Pens } from "./pens.js";
 import { takePictures } from "./pictures.js";
 import { Reader } from "./reader.js";
+import { copyText, saveDrawing } from "./saving.js";
 
-const undo = document.querySelector("#undo");
-const clear = document.querySelector("#clear");
+const [undo, redo, erase, clear, width, save, copy] = [
+  "undo", "redo", "erase", "clear", "width", "save", "copy",
+].map((id) => document.getElementById(id));
 const trouble = document.querySelector("#trouble");
 const time = document.querySelector("#time");
+// On e-paper whatever changes flashes: there the answers wait until the pen is lifted.
+const isSlow = matchMedia("(update: slow), (prefers-reduced-motion: reduce)");
 
 const canvas = document.querySelector("#paper");
 const paper = new Paper(document.querySelector("#pad"), canvas);
-const reader = new Reader(state, show, (text) => say(trouble, text));
+const reader = new Reader(state, show, {
+  trouble: (text) => say(trouble, text),
+  waiting: (text) => {
+    say(time, text);
+    document.body.classList.toggle("waiting", text !== "");
+  },
+});
 
 /** @type {import("./reader.js").Digit[]} */
 let digits = []; // as last read, their boxes in pixels of the sheet
 let focus = { x: 0, y: 0 }; // the digit nearest to it is looked at closely
-let isWriting = false;
+let revision = 0; // of the drawing, but for what the pen that is down adds
+
+const pens = new Pens(canvas, () => erase.getAttribute("aria-pressed") === "true", {
+  begin(deed, event) {
+    paper.locate();
+    revision += 1;
+    this.isErasing = deed === "erase";
+    if (this.isErasing) {
+      paper.beginErasing();
+      paper.erase(event);
+      changed();
+    } else {
+      paper.begin(event, Number(width.value));
+      write(event);
+    }
+  },
+  move(events, event) {
+    for (const each of events) {
+      if (this.isErasing) paper.erase(each);
+      else paper.extend(each, Number(width.value));
+    }
+    if (this.isErasing) changed();
+    else write(event);
+  },
+  end() {
+    if (this.isErasing) paper.finishErasing();
+    else paper.finish();
+    changed();
+  },
+  drop() {
+    revision += 1;
+    paper.drop();
+    changed();
+  },
+});
 
 /** What there is to read, and the digit whose maps are wanted. */
 function state() {
   return {
-    ...paper.pixels(),
-    unfinished: isWriting, // half a digit is not to be cut in two, which would take long, too
+    revision,
+    sheet: paper.sheet,
+    plain: () => paper.plain(),
+    isWriting: pens.isWriting, // half a digit is not to be cut in two, which would take long, too
     maps: areShown() && digits.length ? nearest() : undefined,
   };
 }
 
-function show(/** @type {import("./reader.js").Reading} */ reading, { left, top }) {
-  digits = reading.digits.map((digit) => {
-    const [x, y, ...size] = digit.box;
-    return { ...digit, box: [left + x, top + y, ...size] };
-  });
-  const nothing = paper.isBlank || isWriting ? "" : "no digit found";
-  showAnswers(digits, reading.classes, nearest(), paper.size, nothing);
+function show(/** @type {import("./reader.js").Reading} */ reading) {
+  digits = reading.digits;
+  const nothing = paper.isBlank || pens.isWriting ? "" : "no digit found";
+  const chosen = nearest();
+  showAnswers(digits, reading.classes, chosen, paper.sheet, nothing);
   showMaps(reading.maps?.layers ?? []);
   say(time, `read in ${reading.milliseconds.toFixed(0)} ms`);
-  if (areShown() && digits.length && reading.maps?.digit !== nearest()) reader.read();
+  copy.disabled = !digits.length;
+  if (areShown() && digits.length && reading.maps?.digit !== chosen) reader.read();
 }
 
 function nearest() {
   const distances = digits.map(({ box: [left, top, width, height] }) =>
     Math.hypot(left + width / 2 - focus.x, top + height / 2 - focus.y),
   );
-  return distances.indexOf(Math.min(...distances));
+  return distances.indexOf(distances.reduce((least, each) => Math.min(least, each), Infinity));
 }
 
 function look(/** @type {number} */ index) {
@@ -56,16 +102,22 @@ function look(/** @type {number} */ index) {
 }
 
 function changed(/** @type {number | undefined} */ when) {
-  undo.disabled = !paper.canUndo;
-  clear.disabled = paper.isBlank;
-  document.body.classList.toggle("blank", paper.isBlank);
+  showTools();
   if (paper.isBlank) {
     digits = []; // as the server will say, if it is there
-    showAnswers(digits, [], -1, paper.size, "");
+    showAnswers(digits, [], -1, paper.sheet, "");
     showMaps([]);
+    copy.disabled = true;
     performance.clearMeasures();
   }
-  reader.read(when);
+  if (!(isSlow.matches && pens.isWriting)) reader.read(when);
+}
+
+function showTools() {
+  const states = [[undo, !paper.canUndo], [redo, !paper.canRedo]];
+  for (const button of [clear, save]) states.push([button, paper.isBlank]);
+  for (const [button, isOff] of states) if (button.disabled !== isOff) button.disabled = isOff;
+  document.body.classList.toggle("blank", paper.isBlank);
 }
 
 function write(/** @type {PointerEvent} */ event) {
@@ -75,32 +127,31 @@ function write(/** @type {PointerEvent} */ event) {
 
 /** Change the paper other than by the pen, which must be set down anew. */
 function revise(/** @type {() => void} */ change) {
-  isWriting = false;
+  if (pens.isWriting) paper.finish();
+  pens.lift();
+  revision += 1;
   change();
   changed();
 }
 
-canvas.addEventListener("pointerdown", (event) => {
-  if (!event.isPrimary || event.button !== 0) return;
-  canvas.setPointerCapture(event.pointerId);
-  isWriting = true;
-  paper.begin(paper.point(event));
-  write(event);
-});
-canvas.addEventListener("pointermove", (event) => {
-  if (!isWriting || !event.isPrimary) return;
-  for (const each of event.getCoalescedEvents()) paper.extend(paper.point(each));
-  write(event);
-});
-canvas.addEventListener("lostpointercapture", () => {
-  isWriting = false;
-  changed();
-});
-
 undo.addEventListener("click", () => revise(() => paper.undo()));
+redo.addEventListener("click", () => revise(() => paper.redo()));
 clear.addEventListener("click", () => revise(() => paper.clear()));
+erase.addEventListener("click", () => {
+  erase.setAttribute("aria-pressed", String(erase.getAttribute("aria-pressed") !== "true"));
+});
+save.addEventListener("click", () => saveDrawing(paper.plain()));
+copy.addEventListener("click", async () => {
+  const isCopied = await copyText(document.querySelector("#result").textContent);
+  say(trouble, isCopied ? "" : "The browser does not let the page copy: select the digits instead.");
+});
 document.addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === "z") undo.click();
+  if (!event.ctrlKey && !event.metaKey) return;
+  const key = event.key.toLowerCase();
+  if (key === "y" || (key === "z" && event.shiftKey)) redo.click();
+  else if (key === "z") undo.click();
+  else return;
+  event.preventDefault();
 });
 
 onChoice(look);
@@ -110,3 +161,4 @@ takePictures(
   (text) => say(trouble, text),
 );
 changed();
+document.documentElement.dataset.started = "true";

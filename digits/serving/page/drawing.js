@@ -1,15 +1,18 @@
 /** Pictures out of the bytes that the server sends. */
 
-const ABOVE = [178, 24, 43]; // red and blue of the project's pictures
-const BELOW = [33, 102, 172];
+// The sign is told by dark and light, and only then by hue: e-paper and many eyes have no hue.
+const ABOVE = [103, 0, 31];
+const BELOW = [222, 240, 255];
+const NEITHER = [140, 144, 148];
 const ZERO = 128; // the byte
 // Of each byte its colour, as a pixel of an image; the faint are many, so that they get more.
 const COLOURS = new Uint32Array(
   Uint8ClampedArray.from(
-    Array.from({ length: 256 }, (_, byte) => [
-      ...(byte > ZERO ? ABOVE : BELOW),
-      255 * Math.sqrt(Math.abs(byte - ZERO) / ZERO),
-    ]).flat(),
+    Array.from({ length: 256 }, (_, byte) => {
+      const share = Math.sqrt(Math.abs(byte - ZERO) / ZERO);
+      const strong = byte > ZERO ? ABOVE : BELOW;
+      return [...NEITHER.map((grey, i) => grey + share * (strong[i] - grey)), 255];
+    }).flat(),
   ).buffer,
 );
 
@@ -26,8 +29,7 @@ export function drawInk(/** @type {HTMLCanvasElement} */ canvas, /** @type {Uint
 }
 
 /**
- * The maps of a layer as tiles with a pixel between them: zero is clear, so that it is the
- * page's own ground, light or dark.
+ * The maps of a layer as tiles with a pixel of the page's own ground between them.
  *
  * @import { Layer } from "./reader.js"
  * @param {HTMLCanvasElement} canvas

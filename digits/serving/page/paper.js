@@ -1,29 +1,34 @@
 /**
- * The paper: strokes, perhaps over a picture, and what was there before.
+ * The paper: strokes, perhaps over a picture, and what was done to them.
  *
- * @typedef {{x: number, y: number, width: number}} Point of a stroke, in pixels of the sheet
- * @typedef {{width: number, height: number, picture: ImageBitmap | null, strokes: Point[][]}} Sheet
- * @typedef {{left: number, top: number, width: number, height: number}} Box
+ * @import { Stroke } from "./strokes.js"
+ * @typedef {{width: number, height: number, picture: ImageBitmap | null, strokes: Stroke[]}} Sheet
  */
 
-const PEN_WIDTH = 10; // CSS pixels
-const MARGIN = 40; // pixels of paper around the ink: the digits' ground has to be seen
+import { History } from "./history.js";
+import { Keeper } from "./keeper.js";
+import { drawStroke, EIGHTHS, isNear, Pencil } from "./strokes.js";
+
 const LONGEST_SIDE = 1600; // pixels of a picture; the server would look at no more
+const ERASER = 8; // CSS pixels around its tip
 
 export class Paper {
-  /** @type {Sheet[]} */ #past = [];
+  #history = new History();
+  #keeper = new Keeper();
   /** @type {Sheet} */ #sheet = { width: 1, height: 1, picture: null, strokes: [] };
   #scale = 1; // CSS pixels of a pixel of the sheet
-  #shown; // on the screen, as fine as it is
-  #plain; // to be read, a pixel for each of the sheet
+  #corner = { left: 0, top: 0 }; // of the canvas in the window while a pointer is down
+  #colour = "black"; // of the ink
+  #pencil = new Pencil();
+  /** @type {Stroke[] | null} */ #whole = null; // before the eraser came down
+  #context; // of what is shown, as fine as the screen
 
   /** @param {HTMLElement} pad the room there is  @param {HTMLCanvasElement} canvas to draw on */
   constructor(pad, canvas) {
-    this.pad = pad;
-    this.canvas = canvas;
-    this.#shown = canvas.getContext("2d");
-    const hidden = document.createElement("canvas");
-    this.#plain = hidden.getContext("2d", { willReadFrequently: true });
+    Object.assign(this, { pad, canvas });
+    this.#context = canvas.getContext("2d");
+    this.#sheet.strokes = this.#keeper.load();
+    if (this.#sheet.strokes.length) Object.assign(this.#sheet, this.#keeper.size);
     new ResizeObserver(() => this.#fit()).observe(pad);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
     this.#fit();
@@ -34,36 +39,96 @@ export class Paper {
   }
 
   get canUndo() {
-    return this.#past.length > 0;
+    return this.#history.canUndo;
   }
 
-  get size() {
-    return { width: this.#sheet.width, height: this.#sheet.height };
+  get canRedo() {
+    return this.#history.canRedo;
   }
 
-  /** Where a pointer is, and how broad it writes: a pen by its pressure. */
-  point(/** @type {PointerEvent} */ event) {
-    const { left, top } = this.canvas.getBoundingClientRect();
-    const pressure = event.pointerType === "pen" ? 0.5 + event.pressure : 1;
-    return {
-      x: (event.clientX - left) / this.#scale,
-      y: (event.clientY - top) / this.#scale,
-      width: (pressure * PEN_WIDTH) / this.#scale,
+  get sheet() {
+    return this.#sheet;
+  }
+
+  /** Where a pointer is, in pixels of the sheet. */
+  point(/** @type {PointerEvent} */ { clientX, clientY }) {
+    const { left, top } = this.#corner;
+    return { x: (clientX - left) / this.#scale, y: (clientY - top) / this.#scale };
+  }
+
+  /** A pointer comes down: until it is lifted the paper stays where it is. */
+  locate() {
+    this.#corner = this.canvas.getBoundingClientRect();
+  }
+
+  /** Set the pen down, so many CSS pixels wide. */
+  begin(/** @type {PointerEvent} */ event, /** @type {number} */ width) {
+    this.#pencil = new Pencil();
+    const { stroke } = this.#pencil;
+    const add = () => {
+      this.#sheet.strokes.push(stroke);
+      this.#keeper.add(stroke, this.#sheet);
     };
-  }
-
-  /** Set the pen down. */
-  begin(/** @type {Point} */ point) {
-    this.#change({ ...this.#sheet, strokes: [...this.#sheet.strokes, [point]] });
+    const remove = () => {
+      this.#sheet.strokes.pop();
+      this.#keeper.remove([stroke]);
+    };
+    this.#history.do({
+      redo: () => {
+        add();
+        this.#paint(stroke);
+      },
+      undo: () => {
+        remove();
+        this.#draw();
+      },
+    });
+    this.extend(event, width);
   }
 
   /** Move the pen on. */
-  extend(/** @type {Point} */ point) {
-    const stroke = this.#sheet.strokes.at(-1);
-    stroke.push(point);
-    for (const [context, colour] of this.#views()) {
-      drawStroke(context, stroke.slice(-2), colour);
-    }
+  extend(/** @type {PointerEvent} */ event, /** @type {number} */ width) {
+    const { x, y } = this.point(event);
+    // A pen writes by its pressure.
+    const pressure = event.pointerType === "pen" ? 0.5 + event.pressure : 1;
+    const { stroke } = this.#pencil;
+    const from = stroke.slice(-3);
+    this.#pencil.add(x, y, (pressure * width) / this.#scale);
+    this.#paint([...from, ...stroke.slice(-3)], from.length);
+  }
+
+  /** Keep what the pen wrote. */
+  finish() {
+    this.#keeper.add(this.#pencil.stroke, this.#sheet);
+  }
+
+  /** Take back what was begun last. */
+  drop() {
+    if (this.#whole) this.#restore(this.#whole);
+    else this.#history.drop();
+    this.#whole = null;
+  }
+
+  beginErasing() {
+    this.#whole = this.#sheet.strokes;
+  }
+
+  /** Erase the strokes under a pointer. */
+  erase(/** @type {PointerEvent} */ event) {
+    const { x, y } = this.point(event);
+    const at = [x * EIGHTHS, y * EIGHTHS, (ERASER / this.#scale) * EIGHTHS];
+    const left = this.#sheet.strokes.filter((stroke) => !isNear(stroke, ...at));
+    if (left.length < this.#sheet.strokes.length) this.#restore(left);
+  }
+
+  finishErasing() {
+    const [whole, left] = [this.#whole, this.#sheet.strokes];
+    this.#whole = null;
+    if (whole.length === left.length) return;
+    this.#history.do({
+      redo: () => this.#restore(left.slice()),
+      undo: () => this.#restore(whole.slice()),
+    });
   }
 
   /** Replace everything by a picture. */
@@ -71,105 +136,78 @@ export class Paper {
     const shrunk = Math.min(1, LONGEST_SIDE / Math.max(picture.width, picture.height));
     const width = Math.max(1, Math.round(picture.width * shrunk));
     const height = Math.max(1, Math.round(picture.height * shrunk));
-    this.#change({ width, height, picture, strokes: [] });
+    this.#replace({ width, height, picture, strokes: [] });
   }
 
   clear() {
-    if (!this.isBlank) this.#change({ ...this.#sheet, picture: null, strokes: [] });
+    if (!this.isBlank) this.#replace({ ...this.#sheet, picture: null, strokes: [] });
   }
 
   undo() {
-    this.#sheet = this.#past.pop() ?? this.#sheet;
-    this.#fit();
+    this.#history.undo();
   }
 
-  /**
-   * What there is to read: the picture, or the ink with some paper around it.
-   * @returns {Box & {grey: Uint8Array}} 0 black to 255 white, row by row
-   */
-  pixels() {
-    const { left, top, width, height } = this.#written();
-    const { data } = this.#plain.getImageData(left, top, width, height);
-    const grey = new Uint8Array(width * height);
-    for (let i = 0, j = 0; i < grey.length; i += 1, j += 4) {
-      grey[i] = (77 * data[j] + 151 * data[j + 1] + 28 * data[j + 2]) >> 8;
-    }
-    return { left, top, width, height, grey };
+  redo() {
+    this.#history.redo();
   }
 
-  /** @returns {Box} */
-  #written() {
-    const { width, height, picture, strokes } = this.#sheet;
-    if (picture || !strokes.length) return { left: 0, top: 0, width, height };
-    const [left, right] = reach(strokes, "x", width);
-    const [top, bottom] = reach(strokes, "y", height);
-    return { left, top, width: right - left, height: bottom - top };
+  /** The sheet drawn on white, a pixel for each of its own. */
+  plain() {
+    const { width, height } = this.#sheet;
+    const canvas = Object.assign(document.createElement("canvas"), { width, height });
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.fillStyle = "white"; // what is transparent is paper
+    context.fillRect(0, 0, width, height);
+    this.#drawOn(context, "black");
+    return canvas;
   }
 
-  /** A sheet to come back from by `undo`. */
-  #change(/** @type {Sheet} */ sheet) {
-    this.#past.push(this.#sheet);
-    this.#sheet = sheet;
-    this.#fit();
+  #replace(/** @type {Sheet} */ next) {
+    const before = this.#sheet;
+    const put = (/** @type {Sheet} */ sheet) => () => {
+      this.#sheet = sheet;
+      this.#keeper.replace(sheet.strokes, sheet);
+      this.#fit();
+    };
+    this.#history.do({ redo: put(next), undo: put(before) });
+  }
+
+  #restore(/** @type {Stroke[]} */ strokes) {
+    this.#sheet.strokes = strokes;
+    this.#keeper.replace(strokes, this.#sheet);
+    this.#draw();
   }
 
   /** A blank sheet takes the room there is; any other is scaled into it. */
   #fit() {
     const { clientWidth, clientHeight } = this.pad;
-    if (this.isBlank) {
-      this.#sheet = { ...this.#sheet, width: clientWidth, height: clientHeight };
-    }
+    if (this.isBlank) Object.assign(this.#sheet, { width: clientWidth, height: clientHeight });
     const { width, height } = this.#sheet;
-    this.#scale = Math.min(clientWidth / width, clientHeight / height);
+    this.#scale = Math.min(clientWidth / width, clientHeight / height) || 1;
     this.canvas.style.width = `${width * this.#scale}px`;
     this.canvas.style.height = `${height * this.#scale}px`;
     this.canvas.width = Math.ceil(width * this.#scale * devicePixelRatio);
     this.canvas.height = Math.ceil(height * this.#scale * devicePixelRatio);
-    this.#shown.scale(this.canvas.width / width, this.canvas.height / height);
-    Object.assign(this.#plain.canvas, { width, height });
+    this.#context.scale(this.canvas.width / width, this.canvas.height / height);
+    this.locate();
     this.#draw();
   }
 
   #draw() {
+    const { width, height, picture } = this.#sheet;
+    this.#colour = picture ? "black" : getComputedStyle(this.canvas).color;
+    this.#context.clearRect(0, 0, width, height);
+    this.#drawOn(this.#context, this.#colour);
+  }
+
+  #drawOn(context, /** @type {string} */ colour) {
     const { width, height, picture, strokes } = this.#sheet;
-    this.#plain.fillStyle = "white"; // what is transparent is paper
-    this.#plain.fillRect(0, 0, width, height);
-    this.#shown.clearRect(0, 0, width, height);
-    for (const [context, colour] of this.#views()) {
-      context.imageSmoothingQuality = "high";
-      if (picture) context.drawImage(picture, 0, 0, width, height);
-      for (const stroke of strokes) drawStroke(context, stroke, colour);
-    }
+    context.imageSmoothingQuality = "high";
+    if (picture) context.drawImage(picture, 0, 0, width, height);
+    for (const stroke of strokes) drawStroke(context, stroke, colour);
   }
 
-  /** @returns {[CanvasRenderingContext2D, string][]} both, with the colour of the ink */
-  #views() {
-    const colour = this.#sheet.picture ? "black" : getComputedStyle(this.canvas).color;
-    return [[this.#shown, colour], [this.#plain, "black"]];
+  #paint(/** @type {Stroke} */ stroke, begin = 0) {
+    drawStroke(this.#context, stroke, this.#colour, begin);
   }
-}
-
-/** From where to where there is ink and its margin, within the sheet, whose end is given. */
-function reach(/** @type {Point[][]} */ strokes, /** @type {"x" | "y"} */ axis, end) {
-  const inside = (number) => Math.round(Math.min(Math.max(number, 0), end));
-  let [least, most] = [end, 0];
-  for (const point of strokes.flat()) {
-    least = Math.min(least, point[axis]);
-    most = Math.max(most, point[axis]);
-  }
-  return [inside(inside(least) - MARGIN), inside(inside(most) + MARGIN)];
-}
-
-/** Its points joined, each part as broad as the pen was; a single one is a dot. */
-function drawStroke(context, /** @type {Point[]} */ stroke, colour) {
-  context.strokeStyle = colour;
-  context.lineCap = "round";
-  stroke.forEach((point, index) => {
-    const from = stroke[index - 1] ?? point;
-    context.lineWidth = point.width;
-    context.beginPath();
-    context.moveTo(from.x, from.y);
-    context.lineTo(point.x, point.y + 0.01); // of no length at all, it would not be drawn
-    context.stroke();
-  });
 }

@@ -1,5 +1,9 @@
 /** Pictures from elsewhere: a file chosen, dropped or pasted, or the camera. */
 
+const WITHOUT_CAMERA =
+  "Here the browser does not lend the page a camera: it does over https and on localhost. " +
+  "On a phone its own camera opens instead; elsewhere choose a picture.";
+
 /**
  * @param {(picture: ImageBitmap) => void} show
  * @param {(trouble: string) => void} tell
@@ -37,8 +41,9 @@ export function takePictures(show, tell) {
 
   let isOpening = false;
   document.querySelector("#photograph").addEventListener("click", async () => {
-    if (!navigator.mediaDevices) {
-      // Not over plain http from another machine; there a phone's own camera program will do.
+    if (!navigator.mediaDevices || !dialog.showModal) {
+      // A phone's own camera program will do.
+      tell(WITHOUT_CAMERA);
       file.setAttribute("capture", "environment");
       file.click();
       return;

@@ -1,5 +1,5 @@
 /**
- * The server: it is asked for the newest state alone, one request at a time.
+ * Asks for the newest drawing to be read, one question at a time.
  *
  * @typedef {{digit: string, confidence: number, probabilities: number[], refused: boolean}} Answer
  * @typedef {{box: number[], row: number, crop: string, answers: Object<string, Answer>}} Digit
@@ -7,32 +7,27 @@
  *   pixels: string}} Layer
  * @typedef {{digits: Digit[], classes: string[], maps?: {digit: number, layers: Layer[]},
  *   milliseconds: number}} Reading
+ * @typedef {{revision: number, isWriting: boolean, maps?: number,
+ *   sheet: import("./paper.js").Sheet, plain: () => HTMLCanvasElement}} State
  */
 
-const PATIENCE = 15_000; // milliseconds until the server counts as gone
-const PAUSE = 1000; // milliseconds until it is asked again
+import { askServer, Trouble } from "./server.js";
 
-/** What the server has against a request, or that there is none. */
-class Trouble extends Error {
-  /** @param {string} message  @param {boolean} passes whether to ask the same again */
-  constructor(message, passes) {
-    super(message);
-    this.passes = passes;
-  }
-}
+const PAUSE = 1000; // milliseconds until the same is asked again
+const FRESH = 250; // milliseconds: an answer may be so old while the pen writes on
+const TICK = 500; // milliseconds between two words about the waiting
 
 export class Reader {
   #isStale = false;
   #isAsking = false;
+  #isTroubled = false; // what else is told is for others to take back
   /** @type {number[]} */ #written = []; // the times of what the pen wrote since
 
   /**
-   * @template State
-   * @param {() => State & {width: number, height: number, unfinished: boolean, grey: Uint8Array,
-   *   maps?: number}} state
-   *   what there is to read now
-   * @param {(reading: Reading, state: State) => void} show
-   * @param {(trouble: string) => void} tell of a trouble, or by "" of its end
+   * @param {() => State} state what there is to read now
+   * @param {(reading: Reading) => void} show
+   * @param {{trouble: (text: string) => void, waiting: (text: string) => void}} tell
+   *   of a trouble or of the waiting, or by "" of its end
    */
   constructor(state, show, tell) {
     Object.assign(this, { state, show, tell });
@@ -55,42 +50,44 @@ export class Reader {
   }
 
   async #ask(/** @type {number[]} */ written) {
+    const [state, start] = [this.state(), performance.now()];
+    const ticking = setInterval(() => this.#tick(start), TICK);
     try {
-      const state = this.state();
-      const reading = await ask(state);
-      this.tell("");
-      this.show(reading, state);
+      const reading = await askServer(state);
+      if (this.#isTroubled) this.tell.trouble("");
+      this.#isTroubled = false;
+      if (this.#isOld(state, start)) {
+        this.#isStale = true;
+        this.#written.unshift(...written);
+        return;
+      }
+      this.tell.waiting("");
+      this.show(reading);
       measure(written);
     } catch (error) {
       if (!(error instanceof Trouble)) throw error;
-      this.tell(error.message);
+      this.tell.trouble(error.message);
+      this.#isTroubled = true;
+      this.tell.waiting("");
       if (!error.passes) return;
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
       this.#written.unshift(...written);
       this.#isStale = true;
+    } finally {
+      clearInterval(ticking);
     }
   }
-}
 
-/** @returns {Promise<Reading>} */
-async function ask({ width, height, unfinished, grey, maps }) {
-  const chosen = maps === undefined ? {} : { maps };
-  const query = new URLSearchParams({ width, height, unfinished, ...chosen });
-  let response;
-  try {
-    response = await fetch(`read?${query}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/octet-stream" },
-      body: grey,
-      signal: AbortSignal.timeout(PATIENCE),
-    });
-    if (response.ok) return await response.json();
-  } catch {
-    throw new Trouble("The server does not answer. It will be asked again every second.", true);
+  /** Whether an answer is to a drawing that is no longer there. */
+  #isOld(/** @type {State} */ { revision }, /** @type {number} */ start) {
+    if (this.state().revision !== revision) return true;
+    return this.#written.length > 0 && performance.now() - start > FRESH;
   }
-  const { detail } = await response.json().catch(() => ({ detail: response.statusText }));
-  const passes = response.status === 429 || response.status >= 500;
-  throw new Trouble(`The server says: ${detail}`, passes);
+
+  #tick(/** @type {number} */ start) {
+    const seconds = Math.round((performance.now() - start) / 1000);
+    this.tell.waiting(`waiting for the server, ${seconds} s`);
+  }
 }
 
 /** Note how long each change has waited until its answer is on the screen. */

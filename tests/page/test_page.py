@@ -1,241 +1,31 @@
-"""The page in a real browser, Chromium, against the real server with two small networks."""
+"""The page as it is used: drawing, answers, pictures, trouble, accessibility, keyboard."""
 
 import base64
-import io
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page, Playwright, Request, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, expect
 
 from benchmarks import browser
-from digits.data.splits import Split
-from tests import small_networks
-
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-READ = "02358"  # what both small networks read well
-PEN = 10  # pixels
-
-expect.set_options(timeout=15_000)  # a machine that does other work as well is slow
-
-
-class Server:
-    """`digits serve` in a workspace with two models, to be ended and started again."""
-
-    def __init__(self, workspace: Path, environment: dict[str, str]) -> None:
-        self._workspace, self._environment = workspace, environment
-        self._port = "0"
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "digits.cli", "serve", "--port", self._port],
-            cwd=self._workspace,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout
-        self.url = self._process.stdout.readline().split()[-1]
-        self._port = self.url.rpartition(":")[2]
-
-    def end(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.communicate(timeout=60)
-
-
-@dataclass
-class Visit:
-    """A page opened, and all that it asked for and complained of."""
-
-    page: Page
-    requests: list[Request] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def write(self, text: str, size: float = 100, top: float = 40) -> None:
-        """Write digits side by side, `size` pixels high."""
-        browser.write(self.page, text, 30, top, size)
-
-    def expect(self, result: str) -> None:
-        """Wait until so much is read."""
-        expect(self.page.locator("#result")).to_have_text(result, use_inner_text=True)
-
-    def settle(self) -> dict[str, Any]:
-        """The server's answer to what is on the paper now."""
-        self.page.wait_for_timeout(300)  # longer than the pause between two requests
-        request = self.requests[-1]
-        response = request.response()
-        assert response
-        self.page.wait_for_timeout(100)  # it is shown
-        return response.json()
-
-    def sent(self) -> np.ndarray:
-        """The pixels to be read that were sent last, `uint8 (height, width)`."""
-        self.settle()
-        request = self.requests[-1]
-        query = parse_qs(urlsplit(request.url).query)
-        assert request.post_data_buffer
-        pixels = np.frombuffer(request.post_data_buffer, np.uint8)
-        return pixels.reshape(int(query["height"][0]), int(query["width"][0]))
-
-
-@pytest.fixture(scope="session")
-def workspace(tmp_path_factory: pytest.TempPathFactory, handwriting: Split) -> Path:
-    """A project's folder with models."""
-    folder = tmp_path_factory.mktemp("workspace")
-    (folder / "dvc.yaml").touch()
-    small_networks.write(folder / "models", handwriting)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def server(workspace: Path, clean_environment: dict[str, str]) -> Iterator[Server]:
-    server = Server(workspace, clean_environment)
-    yield server
-    server.end()
-
-
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    if not browser.CHROMIUM:
-        message = "no Chromium for the tests of the page: install it, on Debian `chromium`"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="session")
-def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the browser's camera sees: a 2 and a 5 on paper, as a video of one frame."""
-    picture = handwritten("25", size=200)  # its sides are even, as the format wants them
-    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    width, height = picture.size
-    with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\nFRAME\n".encode())
-        file.write(picture.tobytes() + bytes([128]) * (width * height // 2))  # and no colour
-    return path
-
-
-@pytest.fixture(scope="session")
-def chromium(playwright: Playwright, camera: Path) -> Iterator[Browser]:
-    chromium = playwright.chromium.launch(
-        executable_path=browser.CHROMIUM,
-        args=[
-            "--use-fake-device-for-media-stream",
-            "--use-fake-ui-for-media-stream",
-            f"--use-file-for-fake-video-capture={camera}",
-        ],
-    )
-    yield chromium
-    chromium.close()
-
-
-@pytest.fixture
-def open_page(chromium: Browser, server: Server) -> Iterator[Callable[..., Visit]]:
-    """Open the page, as it comes when the server has answered; no test may find it complaining."""
-    visits = []
-
-    def open_page(**context: Any) -> Visit:
-        page = chromium.new_context(**{"viewport": DESK, **context}).new_page()
-        visit = Visit(page)
-        visits.append(visit)
-        page.on("request", lambda request: visit.requests.append(request))
-        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda told: told.type == "error" and visit.complaints.append(told.text),
-        )
-        page.goto(server.url)
-        expect(page.locator("#time")).not_to_be_empty()
-        return visit
-
-    yield open_page
-    for visit in visits:
-        visit.page.context.close()
-        assert not visit.complaints
-        # Nothing leaves the machine.
-        urls = {request.url for request in visit.requests}
-        assert {url for url in urls if not url.startswith((server.url, "data:"))} == set()
-
-
-@pytest.fixture
-def visit(open_page: Callable[..., Visit]) -> Visit:
-    return open_page()
-
-
-def handwritten(text: str, size: int = 100, height: float = 1.6) -> Image.Image:
-    """Digits side by side at the top of white paper, all in pixels but its height, in digits."""
-    shape = size * (1.15 * len(text) + 0.6), size * height
-    picture = Image.new("L", (round(shape[0]), round(shape[1])), "white")
-    pen = ImageDraw.Draw(picture)
-    for index, digit in enumerate(text):
-        origin = size * np.array([0.3 + 1.15 * index, 0.3])
-        for curve in browser.curves(digit):
-            points = [tuple(point) for point in origin + size * curve]
-            pen.line(points, "black", size // 10, joint="curve")
-    return picture
-
-
-def encoded(picture: Image.Image, form: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, form, **options)
-    return file.getvalue()
-
-
-def cells(page: Page) -> list[list[str]]:
-    """The table of the probabilities, its head first."""
-    return [row.locator("th, td").all_inner_texts() for row in page.locator("tr").all()]
-
-
-def grey(page: Page, canvas: str) -> np.ndarray:
-    """The red of a canvas' pixels, `uint8 (height, width)`."""
-    read = """canvas => {
-      const image = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-      return [image.height, image.width, Array.from(image.data.filter((_, i) => i % 4 === 0))];
-    }"""
-    height, width, values = page.locator(canvas).evaluate(read)
-    return np.array(values, np.uint8).reshape(height, width)
-
-
-def give(page: Page, event: str, content: bytes) -> None:
-    """Drop or paste a file, as the browser tells a page of it."""
-    page.evaluate(
-        """([event, content]) => {
-          const data = new DataTransfer();
-          data.items.add(new File([Uint8Array.from(content)], "a file"));
-          const told = { bubbles: true, cancelable: true };
-          document.body.dispatchEvent(
-            event === "drop"
-              ? new DragEvent("drop", { ...told, dataTransfer: data })
-              : new ClipboardEvent("paste", { ...told, clipboardData: data }),
-          );
-        }""",
-        [event, list(content)],
-    )
-
-
-def fulfil(page: Page, status: int, detail: str) -> None:
-    """Answer the next request with an error."""
-    answer = {"status": status, "json": {"detail": detail}}
-    page.route("**/read?*", lambda route: route.fulfill(**answer), times=1)
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds against the rules of accessibility."""
-    found = Axe().run(page).response["violations"]
-    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+from tests.page.visits import (
+    DESK,
+    PEN,
+    PHONE,
+    READ,
+    Server,
+    Visit,
+    cells,
+    encoded,
+    fulfil,
+    give,
+    grey,
+    handwritten,
+    violations,
+)
 
 
 class TestDrawing:
@@ -291,6 +81,7 @@ class TestDrawing:
             waiting += change
             most = max(most, waiting)
 
+        visit.settle()  # nothing is on its way
         visit.page.on("request", lambda _: count(1))
         visit.page.on("requestfinished", lambda _: count(-1))
         visit.write("2058")
@@ -416,7 +207,7 @@ class TestAnswer:
         red = grey(visit.page, "#layers canvas >> nth=0")[:12, :12]
         strong = np.abs(first.astype(int) - 128) > 40
         assert strong.any()
-        np.testing.assert_array_equal((red > 100)[strong], (first > 128)[strong])
+        np.testing.assert_array_equal((red < 140)[strong], (first > 128)[strong])
 
     def test_maps_nobody_looks_at_are_not_asked_for(self, visit: Visit) -> None:
         visit.page.locator("summary").click()
@@ -576,10 +367,13 @@ class TestKeyboard:
         give(visit.page, "paste", encoded(handwritten("25")))
         visit.expect("2 5")
         names = []
-        for _ in range(6):
+        for _ in range(10):
             visit.page.keyboard.press("Tab")
             names.append(visit.page.evaluate("document.activeElement.innerText").split(",")[0])
-        assert names == ["Undo", "Clear", "Picture…", "Camera…", "cnn 2", "cnn 5"]
+        assert names == [
+            *("Undo", "Eraser", "Clear", "", "Picture…", "Camera…", "Save PNG", "Copy"),
+            *("cnn 2", "cnn 5"),
+        ]
         visit.page.keyboard.press("Enter")
         chosen = visit.page.locator("#digits button[aria-pressed=true]")
         expect(chosen).to_contain_text("cnn 5")

@@ -1,0 +1,100 @@
+"""The page in a real browser, Chromium, against the real server with two small networks."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+
+from benchmarks import browser
+from digits.data.splits import Split
+from tests import small_networks
+from tests.page.visits import DESK, Server, Visit, handwritten
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory, handwriting: Split) -> Path:
+    """A project's folder with models."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "dvc.yaml").touch()
+    small_networks.write(folder / "models", handwriting)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(workspace: Path, clean_environment: dict[str, str]) -> Iterator[Server]:
+    server = Server(workspace, clean_environment)
+    yield server
+    server.end()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    if not browser.CHROMIUM:
+        message = "no Chromium for the tests of the page: install it, on Debian `chromium`"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the browser's camera sees: a 2 and a 5 on paper, as a video of one frame."""
+    picture = handwritten("25", size=200)  # its sides are even, as the format wants them
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    width, height = picture.size
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\nFRAME\n".encode())
+        file.write(picture.tobytes() + bytes([128]) * (width * height // 2))  # and no colour
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright, camera: Path) -> Iterator[Browser]:
+    chromium = playwright.chromium.launch(
+        executable_path=browser.CHROMIUM,
+        args=[
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-video-capture={camera}",
+        ],
+    )
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, server: Server) -> Iterator[Callable[..., Visit]]:
+    """Open the page, as it comes when the server has answered; no test may find it complaining."""
+    visits = []
+
+    def open_page(**context: Any) -> Visit:
+        page = chromium.new_context(**{"viewport": DESK, **context}).new_page()
+        visit = Visit(page)
+        visits.append(visit)
+        page.on("request", lambda request: visit.requests.append(request))
+        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda told: told.type == "error" and visit.complaints.append(told.text),
+        )
+        page.goto(server.url)
+        expect(page.locator("#time")).not_to_be_empty()
+        return visit
+
+    yield open_page
+    for visit in visits:
+        visit.page.context.close()
+        assert not visit.complaints
+        # Nothing leaves the machine.
+        urls = {request.url for request in visit.requests}
+        assert {url for url in urls if not url.startswith((server.url, "data:"))} == set()
+
+
+@pytest.fixture
+def visit(open_page: Callable[..., Visit]) -> Visit:
+    return open_page()
