@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro fast record seeds benchmarks test chromium test-server fuzz lint verify \
+.PHONY: help setup repro fast record seeds benchmarks test test-all test-slow chromium test-server fuzz lint verify \
 	review comment nightly format serve ui lock docs
 
 help:  ## list the targets
@@ -36,8 +36,16 @@ benchmarks: setup  ## measure again what the README quotes: hours, on an idle ma
 	python -m benchmarks.serving --soak 300
 	python -m benchmarks.page
 
-test: setup  ## set up, then run the test suite, a file at a time on each core
-	pytest --numprocesses=logical --dist=loadfile
+# The files of tests are begun in their order in tests/conftest.py, the longest first.
+PYTEST := pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder
+
+test: setup  ## set up, then run the tests, a file at a time on each core: minutes
+	$(PYTEST)
+
+test-all: test test-slow  ## all tests but those of `make test-server`
+
+test-slow: setup  ## what `make test` leaves out: kills, queues, remotes, forced runs, other CPUs
+	$(PYTEST) -m slow
 
 chromium:  ## for CI: Debian's browser for the tests of the page, where apt-get may; else they are skipped
 	@command -v chromium || command -v chromium-browser || command -v google-chrome \

@@ -229,6 +229,7 @@ class TestClone:
         assert "dvc pull" in told
         assert runs(clone)[MODELS] == []
 
+    @pytest.mark.slow
     def test_forced_in_another_folder_every_byte_is_the_same(
         self, clone: Path, repo: Path, run: Command
     ) -> None:
@@ -238,6 +239,7 @@ class TestClone:
 
 
 class TestStore:
+    @pytest.mark.slow
     def test_a_models_run_is_restored_from_its_files(
         self,
         repo: Path,
@@ -263,35 +265,7 @@ class TestStore:
         assert np.argmax(scores, axis=1).tolist() == predictions(repo, "cnn")
         assert run(folder, "git", "status", "--porcelain").stdout == ""
 
-    def test_all_runs_are_registered_from_the_files(
-        self, repo: Path, copy: Callable[[], Path], run: Command
-    ) -> None:
-        folder = copy()
-        stages = STAGES.split()[1:]  # `params` writes nothing
-        done = run(folder, "digits", "sync")
-        told = {f"registered {stage} of workspace" for stage in stages}
-        assert set(done.stdout.splitlines()) == told | {f"{len(stages)} registered"}
-        assert run(folder, "digits", "sync").stdout == "nothing to register\n"
-        assert run(folder, "digits", "sync", "--rev", "HEAD").stdout == "nothing to register\n"
-        assert count(folder) == count(repo)
-        for experiment in (MODELS, PIPELINE):
-            originals = {found.info.run_name: found for found in runs(repo)[experiment]}
-            for restored in runs(folder)[experiment]:
-                original = originals[restored.info.run_name]
-                assert restored.data.tags["restored"] == "true"
-                for tag in ("dvc.stage", "content"):
-                    assert restored.data.tags[tag] == original.data.tags[tag]
-                after, before = curves(folder, restored), curves(repo, original)
-                for name in before.keys() & after.keys():
-                    np.testing.assert_allclose(after[name], before[name], atol=1e-6, err_msg=name)
-                if experiment == MODELS:
-                    assert restored.data.params == original.data.params
-                    assert after.keys() == before.keys()
-                    inputs = [each.inputs.dataset_inputs for each in (restored, original)]
-                    read, reread = [{i.dataset.digest for i in each} for each in inputs]
-                    assert read == reread
-        assert run(folder, "git", "status", "--porcelain").stdout == ""
-
+    @pytest.mark.slow
     def test_another_revision_is_registered_without_a_checkout(
         self, copy: Callable[[], Path], run: Command
     ) -> None:
@@ -307,6 +281,7 @@ class TestStore:
         assert all("test_accuracy" in found.data.metrics for found in runs(folder)[MODELS])
         assert not (folder / "models").exists()
 
+    @pytest.mark.slow
     def test_a_killed_training_leaves_nothing_half_done(
         self, copy: Callable[[], Path], run: Command, environment: dict[str, str]
     ) -> None:

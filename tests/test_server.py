@@ -23,6 +23,7 @@ from ruamel.yaml import YAML
 
 from digits.data.splits import Split
 from tests.small_project import (
+    LIMIT,
     MODELS,
     PIPELINE,
     ROOT,
@@ -125,7 +126,7 @@ def server(
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=60)
+            process.wait(timeout=LIMIT)
 
 
 @pytest.fixture(scope="module")

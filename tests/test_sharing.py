@@ -25,6 +25,8 @@ from tests.small_project import (
     runs,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Remote:
@@ -91,7 +93,7 @@ class TestRemote:
         assert run(pulled, "git", "status", "--porcelain").stdout == ""
 
     def test_mlflow_learns_of_what_was_pulled(self, repo: Path, pulled: Path, run: Command) -> None:
-        stages = len(STAGES.split()) - 1  # `params` writes nothing
+        stages = len(STAGES.split()) - 1  # `params` has no run
         assert run(pulled, "digits", "sync").stdout.endswith(f"\n{stages} registered\n")
         assert count(pulled) == count(repo)
         assert {model.data.tags["restored"] for model in runs(pulled)[MODELS]} == {"true"}
@@ -110,7 +112,7 @@ def markdown(*arguments):
 def queued(copy: Callable[[], Path], run: Command, run_queue: Callable[..., None]) -> Path:
     """Three experiments, two at a time, on a deleted store, with code the workspace has not."""
     folder = copy()
-    with (folder / "digits/comparison_table.py").open("a") as file:
+    with (folder / "digits/comparison/table.py").open("a") as file:
         file.write(OWN_CODE)
     for rate in RATES:
         setting = f"train.mlp.learning_rate={rate}"

@@ -13,6 +13,7 @@ import pytest
 from digits.data import splits
 from digits.data.splits import Split
 from digits.intake.splitting import hold_out
+from tests.small_project import LIMIT
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -83,6 +84,6 @@ def trained(
     processes = {model: start(folder, "stages.train", model) for model in ("cnn", "mlp")}
     done = {}
     for model, process in processes.items():
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=LIMIT)
         done[model] = subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
     return folder, done

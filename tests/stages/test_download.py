@@ -17,6 +17,7 @@ from digits.base import files
 from digits.data.catalogue import FILES
 from digits.data.splits import Split
 from digits.intake import idx
+from tests.small_project import LIMIT
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 REFUSED = "http://127.0.0.1:9/"  # the port "discard", on which nobody listens
@@ -135,7 +136,7 @@ class TestFailed:
             process = start(workspace, "stages.download")
             silent.accept()  # asked, and answers nothing
             process.terminate()
-            _, stderr = process.communicate(timeout=60)
+            _, stderr = process.communicate(timeout=LIMIT)
         assert (process.returncode, stderr) == (143, "")
         assert newest_run(workspace).info.status == "KILLED"
 

@@ -20,6 +20,7 @@ from digits.evaluation.corruptions import CORRUPTIONS
 from digits.tracking import runs as tracking
 from digits.tracking import store
 from stages import evaluate
+from tests.small_project import LIMIT
 
 CLASSES = [str(number) for number in range(10)]
 METADATA = {"name": "net", "parameters": "15680", "multiply_adds": "15680"}
@@ -273,7 +274,7 @@ def test_the_run_of_a_model_that_the_store_does_not_know_is_restored(
     splits.save(splits.Split(images, labels), tmp_path / evaluate.TEST)
     for _ in range(2):
         process = start(tmp_path, "stages.evaluate", "mlp")
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=LIMIT)
         assert (process.returncode, stderr) == (0, "")
         assert re.fullmatch(r"mlp: 9\d\.\d\d% of 300 test images right .*\n", stdout)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_project import LIMIT
+
 ROOT = Path(__file__).parents[2]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -120,7 +122,7 @@ def test_a_signal_lets_finally_run(
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     os.kill(process.pid, number)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=LIMIT)
     assert (process.returncode, stdout, stderr) == (code, "cleaned up\n", message)
 
 

@@ -23,6 +23,7 @@ from digits.base.quiet import importing_tensorflow
 from digits.data import splits
 from digits.inference.model import Model
 from digits.params import flatten
+from tests.small_project import LIMIT
 
 with importing_tensorflow():
     import keras
@@ -139,7 +140,7 @@ class TestTrained:
         folder = make_workspace(tmp_path / "elsewhere")
         processes = [start(folder, "stages.train", m, PYTHONHASHSEED="1") for m in MODELS]
         for process in processes:
-            _, stderr = process.communicate(timeout=120)
+            _, stderr = process.communicate(timeout=LIMIT)
             assert (process.returncode, stderr) == (0, "")
         assert written(folder) == written(trained[0])
 
@@ -255,11 +256,12 @@ def ensemble(
     """A workspace in which two members were trained, and what that printed."""
     folder = make_workspace(tmp_path_factory.mktemp("ensemble"))
     set_params(folder, members="2", epochs="2")
-    stdout, stderr = start(folder, "stages.train", "mlp").communicate(timeout=120)
+    stdout, stderr = start(folder, "stages.train", "mlp").communicate(timeout=LIMIT)
     assert stderr == ""
     return folder, stdout
 
 
+@pytest.mark.slow
 class TestEnsemble:
     """Two members that each look at five views."""
 
@@ -297,7 +299,7 @@ class TestEnsemble:
     ) -> None:
         folder = make_workspace(tmp_path / "alone")
         set_params(folder, seed="1", epochs="2")
-        _, stderr = start(folder, "stages.train", "mlp").communicate(timeout=120)
+        _, stderr = start(folder, "stages.train", "mlp").communicate(timeout=LIMIT)
         assert stderr == ""
         images = splits.load(folder / "data/processed/validation.npz").images
         alone = Model(folder / "models/mlp/model.onnx").predict(images)
@@ -371,7 +373,7 @@ class TestFailed:
     ) -> None:
         set_params(workspace, batch_normalization="false", learning_rate="1e12")
         process = start(workspace, "stages.train", "mlp")
-        _, stderr = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=LIMIT)
         assert process.returncode == 1
         assert re.fullmatch(
             r"train: loss is (nan|inf) after epoch 1: training diverged; "
@@ -387,7 +389,7 @@ class TestFailed:
         process = start(workspace, "stages.train", "mlp")
         # Files may have 2 MB: MLflow's database needs half of that, the model has 2.7.
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
-        _, stderr = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=LIMIT)
         assert (process.returncode, stderr) == (1, "train: [Errno 27] File too large\n")
         assert all_runs(workspace)[0].info.status == "FAILED"
 
@@ -405,7 +407,7 @@ class TestFailed:
         for number, process in processes.items():
             started = time.monotonic()
             process.send_signal(number)
-            _, stderr = process.communicate(timeout=120)
+            _, stderr = process.communicate(timeout=LIMIT)
             assert time.monotonic() - started < 20  # 2 on an idle machine
             assert (process.returncode, stderr) == ends[number]
         assert [run.info.status for run in all_runs(workspace)[:2]] == ["KILLED", "KILLED"]

@@ -30,6 +30,7 @@ from tests.digits.promotion.conftest import (
     refusal,
     registered,
 )
+from tests.small_project import LIMIT
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value")  # of DVC about its own
 
@@ -242,7 +243,7 @@ main.main()
             assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()
-        ended = [(*process.communicate(timeout=60), process.returncode) for process in processes]
+        ended = [(*process.communicate(timeout=LIMIT), process.returncode) for process in processes]
         (won, nothing, _), (again, told, code) = sorted(ended, key=lambda each: each[2])
         assert nothing == ""
         assert " is the champion: mnist version 1\n" in won
@@ -302,13 +303,13 @@ def test_the_champion_loads_and_serves(
             answer = ask(f"http://127.0.0.1:{port}", {"inputs": images.tolist()}, server)
         finally:
             server.terminate()
-            server.communicate(timeout=30)
+            server.communicate(timeout=LIMIT)
     np.testing.assert_allclose(answer["predictions"], expected, atol=1e-6)
 
 
 def ask(url: str, question: Any, server: subprocess.Popen[str]) -> Any:
     """The answer of MLflow's scoring server, once it is up."""
-    end = time.monotonic() + 90
+    end = time.monotonic() + LIMIT
     while True:
         try:
             urllib.request.urlopen(f"{url}/ping", timeout=5).close()  # noqa: S310
@@ -320,7 +321,7 @@ def ask(url: str, question: Any, server: subprocess.Popen[str]) -> Any:
     request = urllib.request.Request(  # noqa: S310
         f"{url}/invocations", json.dumps(question).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=LIMIT) as response:  # noqa: S310
         return json.load(response)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from digits.tracking import store
 from tests.digits.tracking.conftest import Enter, all_runs, ended
+from tests.small_project import LIMIT
 
 ROOT = Path(__file__).parents[3]
 
@@ -57,6 +58,8 @@ runner.run(main, "data")
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                # A test suite in the background of a shell ignores SIGINT, and so would these.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
             started.append(process)
             return process
@@ -80,7 +83,7 @@ runner.run(main, "data")
         self, tmp_path: Path, start: Callable[[], subprocess.Popen[str]]
     ) -> None:
         processes = [start() for _ in range(8)]
-        outputs = [process.communicate("\n", timeout=60) for process in processes]
+        outputs = [process.communicate("\n", timeout=LIMIT) for process in processes]
         assert [stderr for _, stderr in outputs] == [""] * 8  # nor does MLflow chatter
         found = all_runs(tmp_path)
         assert found["Default"] == []
@@ -95,7 +98,7 @@ runner.run(main, "data")
         process = start()
         run_id = self.run_of(process)
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=LIMIT)
         assert process.returncode == 128 + number
         assert self.status(tmp_path, run_id) == "KILLED"
 
@@ -109,7 +112,7 @@ runner.run(main, "data")
         killed, alive, zombie = start(), start(), start()
         ids = [self.run_of(process) for process in (killed, alive, zombie)]
         killed.kill()
-        killed.wait(timeout=30)
+        killed.wait(timeout=LIMIT)
         zombie.kill()  # and not waited for, as where nobody reaps the dead
         while psutil.Process(zombie.pid).status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.01)
@@ -120,5 +123,5 @@ runner.run(main, "data")
         assert statuses == ["KILLED", "RUNNING", "KILLED"]
         printed = capsys.readouterr().out
         assert f"marked as killed: MLflow run {ids[0]}, its process is gone" in printed
-        alive.communicate("\n", timeout=30)
+        alive.communicate("\n", timeout=LIMIT)
         assert self.status(tmp_path, ids[1]) == "FINISHED"

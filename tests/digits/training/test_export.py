@@ -72,6 +72,7 @@ def model(request: pytest.FixtureRequest) -> keras.Model:
     return models.averaged(networks(name, members), views)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "members"), [("cnn", "1"), ("mlp", "2")])
 def test_two_processes_write_the_same_bytes(
     name: str, members: str, python: Any, root: Path, tmp_path: Path

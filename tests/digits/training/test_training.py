@@ -91,6 +91,7 @@ def test_noise_is_answered_with_less_confidence(trained: Any, splits: Any) -> No
     assert confidence[1] < confidence[0] - 0.2
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(splits: tuple[Split, Split]) -> None:
     recipe = changed("cnn", epochs=1, filters=[4] * 5, dropout=0.1)
     weights = [fit(recipe, *splits, seed)[0].get_weights() for seed in (3, 3, 4)]
