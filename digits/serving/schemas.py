@@ -101,6 +101,15 @@ class Problem(BaseModel):
     detail: str = Field(description="what is wrong, in one line")
 
 
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "model": Problem,
+        "description": "400: not what it must be; 408: it took too long; 413: too large; "
+        "415: a media type that is not taken; 429: too many requests wait already",
+    }
+}
+
+
 def body(description: str, **contents: dict[str, Any]) -> dict[str, Any]:
     """The OpenAPI entry of a request's body: media type -> schema."""
     content = {name: {"schema": schema} for name, schema in contents.items()}

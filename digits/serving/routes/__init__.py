@@ -1,0 +1,1 @@
+"""What the server answers: a router for each subject."""

@@ -1,0 +1,47 @@
+"""What operators ask: /health, /version and /metrics."""
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from digits.serving import schemas
+from digits.serving.encoding import json_response
+from digits.serving.service import Service
+
+
+def router(service: Service) -> APIRouter:
+    """The routes of a service."""
+    routes = APIRouter()
+
+    @routes.get("/ping", include_in_schema=False)
+    @routes.get(
+        "/health",
+        responses={200: {"model": schemas.Health}, 503: {"model": schemas.Health}},
+    )
+    def health() -> Response:
+        """Whether it runs, and whether it takes requests; /ping is MLflow's name for it."""
+        ready = service.metrics.busy < service.limits.waiting
+        return json_response({"live": True, "ready": ready}, 200 if ready else 503)
+
+    @routes.get("/version", responses={200: {"model": schemas.Version}})
+    def version() -> Response:
+        """The model that answers."""
+        recognizer, *others = (model.recognizer for model in service.served)
+        origin = recognizer.origin
+        return json_response(
+            {
+                **recognizer.as_json(),
+                "version": origin.version,
+                "run_id": origin.run_id,
+                "threshold": recognizer.threshold,
+                "metrics": origin.metrics,
+                "others": [other.as_json() for other in others],
+            }
+        )
+
+    @routes.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
+    def prometheus() -> Response:
+        """Counts and times for Prometheus."""
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return routes
