@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +23,7 @@ IMAGE = small_model.images()[0][0].tobytes()
 
 
 @pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[mlflow.MlflowClient]:
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
     """A store with two versions of a model, each surer than the one before."""
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE"):
@@ -34,14 +33,14 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[mlflow
     client.create_registered_model("mnist")
     for sharpness in (0.5, 3):
         model = small_model.write(tmp_path / "model", sharpness=sharpness)
-        with runs.stage_run(store.MODELS, "cnn", {}, {}) as run:
-            run.log_files(model / "model.onnx", folder="onnx")
-            md5 = {runs.MODEL_MD5: files.md5(model)}
-            run.log_tags(md5 | {runs.ONNX_MD5: files.md5(model / "model.onnx")})
+        run = runs.open_run(store.connect(store.MODELS), "cnn", {})
+        run.log_files(model / "model.onnx", folder="onnx")
+        md5 = {runs.MODEL_MD5: files.md5(model)}
+        run.log_tags(md5 | {runs.ONNX_MD5: files.md5(model / "model.onnx")})
+        run.end("FINISHED")
         client.create_model_version("mnist", f"runs:/{run.run_id}/onnx", run.run_id, tags=md5)
     client.set_registered_model_alias("mnist", "champion", "1")
-    yield client
-    mlflow.end_run()
+    return client
 
 
 @pytest.fixture
