@@ -5,20 +5,39 @@
 cuts it where digits touch; `_crops` makes 28 x 28 pixels of each.
 """
 
+import time
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from digits.base.errors import UserError
 from digits.recognition import ink, parts, touching
 from digits.recognition.crops import scaled
 from digits.recognition.decoding import decode
-from digits.recognition.parts import Box
+from digits.recognition.parts import Box, Part
 from digits.recognition.touching import Predict
 
-__all__ = ["Box", "Digit", "Sheet", "decode", "digitize", "examine"]
+__all__ = [
+    "Box",
+    "DeadlineError",
+    "Digit",
+    "Sheet",
+    "TooManyDigitsError",
+    "decode",
+    "digitize",
+    "examine",
+]
 
 WORKING_SIDES = (300, 1600)  # pixels of the longer side, between which the ink is looked for
+
+
+class DeadlineError(UserError):
+    """A picture took longer than the caller allows."""
+
+
+class TooManyDigitsError(UserError):
+    """A picture has more digits than the caller allows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +88,37 @@ def digitize(picture: bytes | np.ndarray, predict: Predict | None = None) -> lis
     return examine(picture, predict).digits
 
 
-def examine(picture: bytes | np.ndarray, predict: Predict | None = None) -> Sheet:
-    """As `digitize`, with what was seen on the way, to be explained."""
+def examine(
+    picture: bytes | np.ndarray,
+    predict: Predict | None = None,
+    deadline: float | None = None,
+    most_digits: int | None = None,
+) -> Sheet:
+    """Find the digits of a picture as `digitize` does, and keep what was seen on the way.
+
+    Args:
+        picture: as for `digitize`.
+        predict: as for `digitize`.
+        deadline: a time of `time.monotonic`, checked between the steps and before each part
+            of the ink is cut into digits.
+        most_digits: a picture with more is refused, before digits that touch are cut apart.
+
+    Raises:
+        DeadlineError: the deadline has passed.
+        TooManyDigitsError: there are more digits than `most_digits`.
+        UserError: the bytes are not a picture.
+    """
     pixels = decode(picture) if isinstance(picture, bytes) else picture
     if pixels.ndim == 2:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+    _check_deadline(deadline)
     working = _resized(pixels)
     mask = ink.find(working)
+    _check_deadline(deadline)
     found = parts.find(mask)
+    _check_count(len(found), most_digits)
     if predict:
-        found = [digit for part in found for digit in touching.split(part, predict)]
+        found = _cut_apart(found, predict, deadline, most_digits)
     scale = np.array(pixels.shape[:2]) / working.shape[:2]
     digits = [
         Digit(part.image, part.box.scaled(*scale), row, position)
@@ -86,6 +126,32 @@ def examine(picture: bytes | np.ndarray, predict: Predict | None = None) -> Shee
         for position, part in enumerate(several)
     ]
     return Sheet(pixels, mask, digits)
+
+
+def _cut_apart(
+    found: list[Part], predict: Predict, deadline: float | None, most_digits: int | None
+) -> list[Part]:
+    """Cut digits that touch, and stop at the deadline or at one digit too many."""
+    digits: list[Part] = []
+    for index, part in enumerate(found):
+        _check_deadline(deadline)
+        digits += touching.split(part, predict)
+        _check_count(len(digits) + len(found) - index - 1, most_digits)
+    return digits
+
+
+def _check_deadline(deadline: float | None) -> None:
+    if deadline is not None and time.monotonic() > deadline:
+        raise DeadlineError(
+            "the picture takes too long to read; send a smaller one, or one with fewer digits"
+        )
+
+
+def _check_count(count: int, most_digits: int | None) -> None:
+    if most_digits is not None and count > most_digits:
+        raise TooManyDigitsError(
+            f"a picture of {count} digits or more: at most {most_digits} are answered"
+        )
 
 
 def _resized(pixels: np.ndarray) -> np.ndarray:

@@ -62,6 +62,8 @@ class Recognizer:
         picture: bytes | np.ndarray | Path,
         most_pixels: int = MOST_PIXELS,
         parted: bool = True,
+        deadline: float | None = None,
+        most_digits: int | None = None,
     ) -> Sheet:
         """The digits of a picture as images for `classify`, and how they were found.
 
@@ -69,14 +71,17 @@ class Recognizer:
             picture: as for `read`.
             most_pixels: of a file; more are refused before anything is unpacked.
             parted: whether digits that touch are parted, which takes the most of the time.
+            deadline: a time of `time.monotonic` after which the work is given up.
+            most_digits: a picture with more is refused, before digits that touch are parted.
 
         Raises:
-            UserError: it is not a picture that can be read.
+            UserError: it is not a picture that can be read, it has more digits, or the
+                deadline has passed.
         """
         if isinstance(picture, Path):
             picture = picture.read_bytes()
         pixels = decode(picture, most_pixels) if isinstance(picture, bytes) else picture
-        return examine(pixels, self.classify if parted else None)
+        return examine(pixels, self.classify if parted else None, deadline, most_digits)
 
     def explain(self, picture: bytes | np.ndarray | Path, path: Path) -> list[Answer]:
         """As `read`, and draw how, as PNG: the ink, the digits, what the first layer sees.

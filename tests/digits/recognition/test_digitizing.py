@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from functools import cache
 
@@ -13,7 +14,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from benchmarks import rendered
 from digits.base.errors import UserError
 from digits.recognition.crops import crop
-from digits.recognition.digitizing import Box, Digit, digitize, examine
+from digits.recognition.digitizing import (
+    Box,
+    DeadlineError,
+    Digit,
+    TooManyDigitsError,
+    digitize,
+    examine,
+)
 
 BUNCH = load_digits()
 # As MNIST's: 28 x 28, the paper black. Only those whose strokes hang together.
@@ -318,6 +326,43 @@ def test_a_model_parts_digits_that_touch() -> None:
     assert [digit.position for digit in digits] == [0, 1]
     assert digits[0].box.right == pytest.approx(156, abs=16)  # a stroke
     assert digits[1].box.left == pytest.approx(156, abs=16)  # a stroke
+
+
+def unsure(images: np.ndarray) -> np.ndarray:
+    """A model that is sure of no image, so that every wide part is searched for cuts."""
+    return np.full((len(images), 10), 0.1)
+
+
+def test_a_picture_is_given_up_at_its_deadline() -> None:
+    pixels = page(1, 2, 3).pixels
+    assert len(examine(pixels, unsure, deadline=time.monotonic() + 600).digits) == 3
+    with pytest.raises(DeadlineError, match="takes too long"):
+        examine(pixels, unsure, deadline=time.monotonic() - 1)
+
+
+def test_the_deadline_is_checked_before_each_part_is_cut() -> None:
+    pixels = page(1, 0, 0, 0).pixels
+    wide = cv2.resize(pixels, None, fx=2, fy=1)
+    calls = []
+
+    def slow(images: np.ndarray) -> np.ndarray:
+        calls.append(len(images))
+        time.sleep(1)
+        return unsure(images)
+
+    with pytest.raises(DeadlineError):
+        examine(wide, slow, deadline=time.monotonic() + 0.9)
+    assert len(calls) < 3  # a wide part asks twice: for the whole, and for its pieces
+
+
+def test_too_many_digits_are_refused_before_any_is_cut() -> None:
+    def fail(images: np.ndarray) -> np.ndarray:
+        raise AssertionError("nothing may be cut")
+
+    pixels = page(1, 2, 3, 4, 5).pixels
+    with pytest.raises(TooManyDigitsError, match="5 digits or more: at most 4"):
+        examine(pixels, fail, most_digits=4)
+    assert len(examine(pixels, most_digits=5).digits) == 5
 
 
 def test_a_sure_whole_is_not_cut() -> None:
