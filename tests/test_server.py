@@ -200,10 +200,9 @@ def test_the_first_runs_of_several_machines_do_not_collide(
     """Each has its own checkout, so that no lock on a file keeps them apart."""
     code = """
 import sys
-from digits import tracking
+from digits.tracking import runs, store
 sys.stdin.readline()
-with tracking.stage_run("first-runs", "stage", {}, {}):
-    pass
+runs.open_run(store.connect("first-runs"), "stage", {}).end("FINISHED")
 """
     processes = []
     for number in range(4):

@@ -31,8 +31,9 @@ def workspace(
 
 
 def test_card(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with runs.stage_run(store.MODELS, "cnn", {}, {}) as run:
-        run.log_tags({runs.MODEL_MD5: files.md5(Path("models/cnn"))})
+    run = runs.open_run(store.connect(store.MODELS), "cnn", {})
+    run.log_tags({runs.MODEL_MD5: files.md5(Path("models/cnn"))})
+    run.end("FINISHED")
     card.main(params.load())
     assert capsys.readouterr().out == "reports/model_card.md: mlp, cnn\n"
     text = card.CARD.read_text()

@@ -27,7 +27,7 @@ def stage(tmp_path: Path) -> Callable[..., str]:
         script.write_text(
             '"""Do what a test wants."""\n'
             "import os, sys, time\n"
-            "from digits.errors import UserError\n"
+            "from digits.base.errors import UserError\n"
             "from stages import runner\n"
             f"def main(params{', model' if of_model else ''}):\n    {body}\n"
             f'runner.run(main, "train", of_model={of_model})\n'

@@ -22,7 +22,6 @@ from digits.base import files
 from digits.base.quiet import importing_tensorflow
 from digits.data import splits
 from digits.inference.model import Model
-from digits.params import flatten
 from tests.small_project import LIMIT
 
 with importing_tensorflow():
@@ -166,7 +165,7 @@ class TestRun:
     @pytest.mark.parametrize("model", MODELS)
     def test_parameters(self, runs: dict[str, Run], trained: Trained, model: str) -> None:
         train = params.load(trained[0] / "params.yaml").train
-        expected = {"seed": 0, "threads": 2, "coverage": 0.99} | flatten(getattr(train, model))
+        expected = train.flat_of(model)
         assert runs[model].data.params == {key: str(value) for key, value in expected.items()}
 
     def test_parameters_of_both_have_the_same_names(self, runs: dict[str, Run]) -> None:

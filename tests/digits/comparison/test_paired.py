@@ -9,8 +9,10 @@ from scipy.stats import norm
 
 from digits.base.errors import UserError
 from digits.comparison import paired
+from digits.params import Compare
 
 LABELS = [0, 0, 1, 1, 2, 2]
+SETTINGS = Compare(confidence_level=0.95, resamples=1000, seed=0)
 
 
 def predicted(*classes: int, labels: list[int] = LABELS) -> pd.DataFrame:
@@ -25,7 +27,7 @@ pairs = st.lists(st.tuples(classes, classes, classes), min_size=1, max_size=60)
 
 
 def compare(baseline: pd.DataFrame, challenger: pd.DataFrame) -> paired.Comparison:
-    return paired.compare(baseline, challenger, 0.95, resamples=1000, seed=0)
+    return paired.compare(baseline, challenger, SETTINGS)
 
 
 def test_compare() -> None:
@@ -70,9 +72,9 @@ def test_bootstrap_interval_contains_the_observed_difference(
     fixed: int, broken: int, images: int
 ) -> None:
     assume(fixed + broken <= images)
-    low, high = paired.bootstrap(fixed, broken, images, 0.95, resamples=1000, seed=0)
+    low, high = paired.bootstrap(fixed, broken, images, SETTINGS)
     assert -1 <= low <= (fixed - broken) / images <= high <= 1
-    assert (low, high) == paired.bootstrap(fixed, broken, images, 0.95, 1000, seed=0)
+    assert (low, high) == paired.bootstrap(fixed, broken, images, SETTINGS)
 
 
 def test_bootstrap_is_what_drawing_images_gives() -> None:
@@ -81,7 +83,8 @@ def test_bootstrap_is_what_drawing_images_gives() -> None:
     rng = np.random.default_rng(1)
     means = [rng.choice(change, images).mean() for _ in range(4000)]
     expected = np.quantile(means, [0.05, 0.95])
-    interval = paired.bootstrap(fixed, broken, images, 0.9, resamples=4000, seed=2)
+    settings = Compare(confidence_level=0.9, resamples=4000, seed=2)
+    interval = paired.bootstrap(fixed, broken, images, settings)
     # The quantiles of so few resamples vary; the interval is 0.03 wide.
     assert interval == pytest.approx(expected.tolist(), abs=0.0015)
 

@@ -40,7 +40,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.setenv(name, "")
         small_model.write(Path("models/cnn"))
         yield folder
-        mlflow.end_run()
 
 
 @pytest.fixture(autouse=True)
@@ -54,14 +53,14 @@ def lock_as(md5: str) -> None:
     Path("dvc.lock").write_text(LOCK.format(md5=md5))
 
 
-def logged(model: Path, **tags: str) -> str:
+def logged(model: Path) -> str:
     """A run of MLflow that trained a model."""
-    with runs.stage_run(store.MODELS, "cnn", {}, {}) as run:
-        run.log_files(model / "model.onnx", folder="onnx")
-        run.log_metrics({"test_accuracy": 0.9, "val_loss": 1})
-        md5s = {runs.MODEL_MD5: files.md5(model)}
-        md5s |= {runs.ONNX_MD5: files.md5(model / "model.onnx")}
-        run.log_tags(md5s | tags)
+    run = runs.open_run(store.connect(store.MODELS), "cnn", {})
+    run.log_files(model / "model.onnx", folder="onnx")
+    run.log_metrics({"test_accuracy": 0.9, "val_loss": 1})
+    md5s = {runs.MODEL_MD5: files.md5(model), runs.ONNX_MD5: files.md5(model / "model.onnx")}
+    run.log_tags(md5s)
+    run.end("FINISHED")
     return run.run_id
 
 
