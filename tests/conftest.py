@@ -3,32 +3,51 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
 from digits.data.splits import Split
 from tests import small_project
-from tests.small_project import BIN, LIMIT, ROOT, STAGES, Command, ran
+from tests.small_project import BIN, LIMIT, ROOT, STAGES, Command, postgres_folder, ran
 
 # A shared machine stalls now and then; the same examples in every run are worth more than new ones.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
+# A shell's background job ignores SIGINT, and so would every process that the tests interrupt.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what this command leaves out, and which command has it."""
+    chosen = terminalreporter.config.option.markexpr
+    if "not slow" in chosen:
+        terminalreporter.write_line("left out: what takes minutes; `make test-slow` has it")
+    if "not server" in chosen:
+        way = "`make test-server`"
+        if not postgres_folder():
+            way += ", which root lets install PostgreSQL: it is not here"
+        terminalreporter.write_line(f"left out: MLflow's server on PostgreSQL; {way}")
+
 
 # The files that take longest: with two workers, one that is begun last would run alone.
 LONGEST = [
-    "tests/test_pipeline.py",
-    "tests/test_sharing.py",
+    "tests/pipeline/test_first_run.py",
     "tests/page",
     "tests/stages/test_train.py",
+    "tests/pipeline",
     "tests/digits/promotion",
     "tests/digits/tracking",
     "tests/digits/training",
@@ -158,24 +177,46 @@ def run_queue(run: Command) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def repo(new_project: Callable[[], Path], run: Command) -> Path:
-    """The project on the small data set, run once and committed."""
-    folder = new_project()
-    done = run(folder, "dvc", "repro")
-    assert ran(done) == STAGES.split()
-    run(folder, "git", "add", ".")
-    run(folder, "git", "commit", "--message", "Results")
-    return folder
+def made_once(
+    new_project: Callable[[], Path], run: Command, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """The project on the small data set, run and committed; and a copy of it without a store.
+
+    The pipeline runs once for all processes of a test run: the first one makes both.
+    """
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    named = place / "made_once"
+    with FileLock(place / "made_once.lock"):
+        if not named.exists():
+            folder = new_project()
+            done = run(folder, "dvc", "repro")
+            assert ran(done) == STAGES.split()
+            run(folder, "git", "add", ".")
+            run(folder, "git", "commit", "--message", "Results")
+            pristine = tmp_path_factory.mktemp("pristine")
+            stores = shutil.ignore_patterns("mlflow.db*", "mlruns")
+            shutil.copytree(folder, pristine, ignore=stores, symlinks=True, dirs_exist_ok=True)
+            named.write_text(f"{folder}\n{pristine}")
+        live, pristine = map(Path, named.read_text().splitlines())
+    return live, pristine
 
 
 @pytest.fixture(scope="session")
-def copy(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+def repo(made_once: tuple[Path, Path]) -> Path:
+    """The project as it was run, with its store; other files' tests read it at the same time."""
+    return made_once[0]
+
+
+@pytest.fixture(scope="session")
+def copy(
+    made_once: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Path]:
     """Copy the repository and DVC's cache, but not MLflow's store."""
 
     def copy() -> Path:
         folder = tmp_path_factory.mktemp("copy")
-        stores = shutil.ignore_patterns("mlflow.db*", "mlruns")
-        shutil.copytree(repo, folder, ignore=stores, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(made_once[1], folder, symlinks=True, dirs_exist_ok=True)
         return folder
 
     return copy

@@ -4,6 +4,7 @@ The fixture `new_project` builds it; here is how, and what its tests ask of it.
 """
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ MODELS, PIPELINE = "digits-models", "digits-pipeline"
 STAGES = "params download validate preprocess train@mlp train@cnn evaluate@mlp evaluate@cnn "
 STAGES += "compare card"
 LIMIT = 600  # seconds: a machine that does other work as well is many times slower
+PROMPT = 60  # seconds for what must not wait for anything; 2 on an idle machine
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -83,6 +85,13 @@ def edited(path: Path) -> Iterator[Any]:
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def postgres_folder() -> Path | None:
+    """The folder of initdb and pg_ctl; Debian keeps them out of PATH, by their version."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: -float(p.parent.name))
+    initdb = shutil.which("initdb", path=os.pathsep.join(map(str, [*debian, os.environ["PATH"]])))
+    return Path(initdb).parent if initdb else None
 
 
 def ran(done: subprocess.CompletedProcess[str]) -> list[str]:

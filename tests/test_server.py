@@ -30,6 +30,7 @@ from tests.small_project import (
     STAGES,
     TRAIN_IMAGES,
     Command,
+    postgres_folder,
     ran,
     runs_of,
     wait_for,
@@ -47,18 +48,11 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def postgres_tools() -> Path:
-    """The folder of initdb and pg_ctl; Debian keeps them out of PATH, by their version."""
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: -float(p.parent.name))
-    initdb = shutil.which("initdb", path=os.pathsep.join(map(str, [*debian, os.environ["PATH"]])))
-    assert initdb, "PostgreSQL is missing: `make test-server` installs it"
-    return Path(initdb).parent
-
-
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     """Start PostgreSQL with an empty database: host and port. As it refuses root, not as root."""
-    tools, port = postgres_tools(), free_port()
+    tools, port = postgres_folder(), free_port()
+    assert tools, "PostgreSQL is missing: `make test-server` installs it"
     account: dict[str, Any] = {}
     # pytest's own temporary folders are closed to other users.
     with tempfile.TemporaryDirectory() as name:

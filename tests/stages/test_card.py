@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -10,23 +11,22 @@ from digits import params
 from digits.base import files
 from digits.tracking import runs, store
 from stages import card
+from tests import small_model, small_reports
 
-Trained = tuple[Path, dict[str, subprocess.CompletedProcess[str]]]
+RECIPE = json.dumps({"members": 1, "epochs": 3})
 
 
 @pytest.fixture
-def workspace(
-    trained: Trained, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """Trained models, with the repository's reports of the stages after them; no store."""
+def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Small models and what the stages before said of them; no store."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it: restored at the end
-    for name in ("models", "datasets.yaml", "params.yaml"):
-        source = trained[0] / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
-    for name in ("compare", "evaluate", "train", "validate"):
-        shutil.copytree(root / "reports" / name, tmp_path / "reports" / name)
+    for name in ("mlp", "cnn"):
+        small_model.write(tmp_path / "models" / name, name, recipe=RECIPE, data="{}")
+    for name in ("datasets.yaml", "params.yaml"):
+        shutil.copy(root / name, tmp_path)
+    small_reports.write(tmp_path / "reports")
     return tmp_path
 
 

@@ -107,8 +107,9 @@ def write_model(folder: Path, name: str) -> None:
     model = onnx.parser.parse_model(HEADER + text)
     for key, values in WEIGHTS[name].items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(values, key))
-    facts = {"classes": json.dumps(CLASSES), "recipe": json.dumps({"members": members})}
-    onnx.helper.set_model_props(model, METADATA | facts)
+    facts = {"classes": CLASSES, "recipe": {"members": members}, "data": {}}
+    texts = {key: json.dumps(value) for key, value in facts.items()}
+    onnx.helper.set_model_props(model, METADATA | texts)
     onnx.save(model, folder / "model.onnx")
     (folder / "model.keras").write_text(f"stands for Keras' file of {name}")
     run = tracking.open_run(store.connect(store.MODELS), name, {})
@@ -254,11 +255,12 @@ def test_a_label_that_the_model_does_not_know_is_refused(
     content = evaluate.TEST.read_bytes()
     split = bars(5)
     splits.save(splits.Split(split.images, split.labels + 8), evaluate.TEST)
-    with pytest.raises(UserError, match="the test split has a label 12, mlp knows 10 classes"):
+    with pytest.raises(UserError, match="the test split has a label 12, net knows 10 classes"):
         evaluate.main(checked, "mlp")
     evaluate.TEST.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_the_run_of_a_model_that_the_store_does_not_know_is_restored(
     trained: tuple[Path, Any],
     handwriting: splits.Split,

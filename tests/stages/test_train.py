@@ -22,7 +22,7 @@ from digits.base import files
 from digits.base.quiet import importing_tensorflow
 from digits.data import splits
 from digits.inference.model import Model
-from tests.small_project import LIMIT
+from tests.small_project import LIMIT, PROMPT
 
 with importing_tensorflow():
     import keras
@@ -129,6 +129,7 @@ class TestTrained:
         views = {"mlp": 1, "cnn": 5}[model]
         assert views * layers["multiply_adds"].sum() == metrics["multiply_adds"]
 
+    @pytest.mark.slow
     def test_a_second_time_gives_the_same_bytes(
         self,
         trained: Trained,
@@ -343,7 +344,7 @@ class TestRefused:
         message, modules = self.refused(
             python, "mlp", cwd=workspace, env={"MLFLOW_TRACKING_URI": AWAY}
         )
-        assert time.monotonic() - started < 20  # 2 on an idle machine
+        assert time.monotonic() - started < PROMPT
         assert message.startswith(f"train: MLflow's store {AWAY} does not answer")
         assert not modules & {"tensorflow", "keras"}
         assert written(workspace) == before
@@ -407,6 +408,6 @@ class TestFailed:
             started = time.monotonic()
             process.send_signal(number)
             _, stderr = process.communicate(timeout=LIMIT)
-            assert time.monotonic() - started < 20  # 2 on an idle machine
+            assert time.monotonic() - started < PROMPT
             assert (process.returncode, stderr) == ends[number]
         assert [run.info.status for run in all_runs(workspace)[:2]] == ["KILLED", "KILLED"]

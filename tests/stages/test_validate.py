@@ -122,6 +122,7 @@ def test_sound_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert artifacts(run) == {
         "index.html",
         "expectations.json",
+        "metrics.json",
         "pictures",
         *(f"pictures/{name}.png" for name in PICTURES),
     }

@@ -84,7 +84,7 @@ def test_calibration_error_is_what_guo_et_al_define(given_answers: tuple, bins: 
         if inside.any():
             gap = abs(correct[inside].mean() - confidence[inside].mean())
             expected += inside.mean() * gap
-    table = metrics.reliability(tables.tabulate_predictions(probabilities, labels), bins)
+    table = metrics.bin_by_confidence(tables.tabulate_predictions(probabilities, labels), bins)
     error = metrics.expected_calibration_error(table)
     assert error == pytest.approx(expected)
     assert 0 <= error <= 1
@@ -154,7 +154,7 @@ def test_scores_do_not_warn_of_the_last_bits(recwarn: pytest.WarningsRecorder) -
 
 def test_reliability_of_a_confidence_a_bit_above_1() -> None:
     table = pd.DataFrame({"label": [0], "predicted": [0], "confidence": [1.0000001]})
-    assert metrics.reliability(table, 15)["bin"].tolist() == [15]
+    assert metrics.bin_by_confidence(table, 15)["bin"].tolist() == [15]
 
 
 @given(st.dictionaries(st.sampled_from(list(CORRUPTIONS)), st.floats(0, 1), min_size=1))

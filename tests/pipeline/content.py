@@ -1,0 +1,24 @@
+"""What the runs and reports of the small project hold."""
+
+import csv
+from pathlib import Path
+
+from mlflow.entities import Run
+
+from tests import small_project
+
+TIMES = {"cpu_seconds", "wall_seconds", "training_cpu_seconds"}  # of the machine and the moment
+
+
+def curves(folder: Path, model_run: Run) -> dict[str, list[tuple[int, float]]]:
+    """The steps and values of each metric of a run, but for those of the machine and the moment."""
+    client = small_project.store(folder)
+    return {
+        name: [(m.step, m.value) for m in client.get_metric_history(model_run.info.run_id, name)]
+        for name in model_run.data.metrics.keys() - TIMES
+    }
+
+
+def predictions(folder: Path, model: str) -> list[int]:
+    with (folder / "reports/evaluate" / model / "predictions.csv").open(newline="") as file:
+        return [int(row["predicted"]) for row in csv.DictReader(file)]
