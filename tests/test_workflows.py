@@ -1,7 +1,7 @@
 """CI's workflows: valid, without rights they do not need, each step a target of the Makefile.
 
 That `make verify`, `make review` and `make nightly` do what they say is tested where there is
-a pipeline, in test_pipeline.py; here `make comment` talks to a GitHub of ours.
+a pipeline, in tests/pipeline; here `make comment` talks to a GitHub of ours.
 """
 
 import json
@@ -209,7 +209,7 @@ class TestComment:
 def test_a_night_with_other_results_fails_and_shows_them(
     checkout: Path, run: Command, clean_environment: dict[str, str]
 ) -> None:
-    """The case of equal results is test_pipeline.py's."""
+    """The case of equal results is that of tests/pipeline."""
     for name, script in {"dvc": "echo 0.98 > metrics", "digits": 'echo "digits $@"'}.items():
         tool = checkout / ".venv/bin" / name
         tool.write_text(f"#!/bin/sh\n{script}\n")
