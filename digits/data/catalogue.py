@@ -35,6 +35,7 @@ class DataSet(Section):
     rows: Rows
     image_shape: list[Positive] = Field(min_length=2, max_length=2)
     mean_ink: list[Share] = Field(min_length=2, max_length=2)
+    class_share: list[Share] = Field(default=[], min_length=2, max_length=2)  # [] if absent
     mirrors: list[Mirror] = Field(min_length=1)
     sha256: dict[FileName, Sha256] = Field(min_length=len(FILES))
     licence: str

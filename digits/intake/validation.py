@@ -47,9 +47,13 @@ def validate(
         folder: with the four IDX files that the splits were read from.
         train, test: the splits.
         data_set: what the catalogue says of it.
-        settings: of the stage.
+        settings: of the stage; the data set's own bounds of a class's share come first.
         pictures: a folder to write; empty where the files do not fit together.
     """
+    if data_set.class_share:
+        low, high = data_set.class_share
+        update = {"min_class_share": low, "max_class_share": high}
+        settings = settings.model_copy(update=update)
     results = expectations.check_files(
         image_statistics.describe_files(folder, train, test), data_set
     )

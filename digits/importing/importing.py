@@ -1,0 +1,263 @@
+"""Making a data set of the pipeline from a source: four IDX files and an entry of the catalogue."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from digits.base import files, yaml12
+from digits.base.errors import UserError
+from digits.base.schema import check
+from digits.base.text import shape_text
+from digits.data.catalogue import FILES, Catalogue
+from digits.data.splits import Split
+from digits.importing import shaping
+from digits.importing.pictures import Pictures
+from digits.intake import idx, splitting
+from digits.params import Params
+
+FOLDER = Path("data/imported")
+NAME = re.compile("[a-z][a-z0-9_]*")  # also a name in MLflow's registry
+SHOWN = 10  # bad rows that are named
+LEAST = 3  # pictures of a class: one to train, one to validate, one to test
+INK_MARGIN = 0.02  # on both sides of the mean that was found
+SHARE_MARGIN = 0.8  # times the smallest share of a class; the largest is divided by it
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user may choose.
+
+    Attributes:
+        size: of the images, height and width; None: see `shaping.choose`.
+        ink: whether it is light or dark in the source.
+        test_share: of the pictures, held out where the source has no test split.
+        seed: of the choice of these.
+        classes: names for the sorted labels; empty: the labels are the names.
+        skip_bad: whether to go on without pictures that cannot be used.
+        replace: whether an entry of this name may be replaced.
+        title, licence, citation: for the catalogue.
+    """
+
+    size: tuple[int, int] | None = None
+    ink: str = "auto"
+    test_share: float = 0.15
+    seed: int = 0
+    classes: Sequence[str] = ()
+    skip_bad: bool = False
+    replace: bool = False
+    title: str = ""
+    licence: str = "unknown"
+    citation: str = ""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What is to be written.
+
+    Attributes:
+        classes: their names, by label.
+        train, test: the splits.
+        notes: what was done, a line each.
+    """
+
+    classes: list[str]
+    train: Split
+    test: Split
+    notes: list[str]
+
+
+def prepare(train: Pictures, test: Pictures | None, wishes: Wishes) -> DataSet:
+    """Make splits of what a source has.
+
+    Raises:
+        UserError: pictures cannot be used, names them; or too few are left.
+    """
+    parts = [train] if test is None else [train, test]
+    notes = _bad(parts, wishes.skip_bad)
+    everything = [image for part in parts for image in part.images]
+    if not everything:
+        raise UserError("no picture is left")
+    shape = shaping.choose(everything, wishes.size, wishes.ink)
+    notes += shape.notes
+    if coloured := sum(part.coloured for part in parts):
+        notes.append(f"colour became grey: {coloured:,} pictures")
+    labels = sorted({label for part in parts for label in part.labels}, key=_natural)
+    _check_classes(labels, wishes.classes)
+    known: set[bytes] = set()
+    splits = []
+    for part in reversed(parts):  # test first: what it has is taken from train
+        images = shaping.apply(part, shape)
+        empty = shaping.useless(images)
+        rest = np.setdiff1d(np.arange(len(images)), empty)
+        twice = rest[shaping.repeated(images[rest], known)]
+        notes += _left_out("of one colour alone", [part.names[i] for i in empty])
+        notes += _left_out("equal to another picture", [part.names[i] for i in twice])
+        kept = np.setdiff1d(rest, twice)
+        numbers = np.array([labels.index(part.labels[i]) for i in kept], np.uint8)
+        splits.append(Split(images[kept], numbers))
+    _check_counts(splits, labels)
+    if test is None:
+        size = max(round(len(splits[0].labels) * wishes.test_share), len(labels))
+        train_split, test_split = splitting.hold_out(splits[0], size, wishes.seed)
+        notes.append(f"held out for the test: {size:,} pictures, the classes in proportion")
+    else:
+        test_split, train_split = splits
+    return DataSet(list(wishes.classes) or labels, train_split, test_split, notes)
+
+
+def write(name: str, data_set: DataSet, wishes: Wishes, root: Path = Path()) -> Path:
+    """Write the four IDX files and the catalogue's entry, each whole or not at all.
+
+    Returns:
+        The folder of the files.
+
+    Raises:
+        UserError: the name cannot be used.
+    """
+    folder, catalogue = root / FOLDER / name, root / "datasets.yaml"
+    text = _without_entry(catalogue.read_text(encoding="utf-8"), name)
+    hashes: dict[str, str] = {}
+    with files.replacing(folder) as partial:
+        partial.mkdir()
+        arrays = (
+            part
+            for split in (data_set.train, data_set.test)
+            for part in (split.images, split.labels)
+        )
+        for file, array in zip(FILES, arrays, strict=True):
+            idx.write(partial / file, array)
+            hashes[file] = hashlib.sha256((partial / file).read_bytes()).hexdigest()
+        text += _entry(name, data_set, wishes, hashes)
+        check(Catalogue, yaml12.parse(text), str(catalogue))
+    files.write_text(catalogue, text)
+    return folder
+
+
+def refuse_name(name: str, replace: bool, path: Path = Path("datasets.yaml")) -> None:
+    """Check a name before any work.
+
+    Raises:
+        UserError: it is no name, or taken.
+    """
+    if not NAME.fullmatch(name):
+        raise UserError(f"{name}: a name must be of the form {NAME.pattern}, such as my_letters")
+    if name in check(Catalogue, yaml12.read(path), str(path)).root and not replace:
+        raise UserError(f"{name}: is in {path} already; --replace writes it anew")
+
+
+def settings(data_set: DataSet, params: Params) -> dict[str, int]:
+    """The parameters that this data set needs otherwise than they are, by dotted key."""
+    needed = {}
+    images, classes = len(data_set.train.labels), len(data_set.classes)
+    if params.preprocess.validation_size > images // 4:
+        needed["preprocess.validation_size"] = max(images // 6, classes)
+    highest = min(int(split.images.max(axis=(1, 2)).min()) for split in _splits(data_set))
+    lowest = max(int(split.images.min(axis=(1, 2)).max()) for split in _splits(data_set))
+    if not lowest < params.validate_.ink_threshold <= highest:
+        needed["validate.ink_threshold"] = max(min(highest, 128), 1)
+    return needed
+
+
+def _splits(data_set: DataSet) -> tuple[Split, Split]:
+    return data_set.train, data_set.test
+
+
+def _bad(parts: Sequence[Pictures], skip: bool) -> list[str]:
+    bad = [line for part in parts for line in part.bad]
+    if not bad:
+        return []
+    if not skip:
+        more = f"and {len(bad) - SHOWN:,} more; " if len(bad) > SHOWN else ""
+        raise UserError("\n".join([*bad[:SHOWN], f"{more}--skip-bad goes on without these"]))
+    return _left_out("that cannot be used", [line.split(": ")[-2] for line in bad])
+
+
+def _left_out(kind: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return [f"left out: {len(names):,} {kind}: {some}"]
+
+
+def _check_classes(labels: Sequence[str], names: Sequence[str]) -> None:
+    if not 2 <= len(labels) <= 256:
+        raise UserError(f"there are {len(labels)} classes, must be 2 to 256")
+    if names and len(names) != len(labels):
+        raise UserError(
+            f"--classes has {len(names)} names, but there are {len(labels)} classes: "
+            + ", ".join(labels)
+        )
+
+
+def _check_counts(splits: Sequence[Split], labels: Sequence[str]) -> None:
+    least = [LEAST] if len(splits) == 1 else [1, LEAST - 1]  # of test, of train
+    for split, required in zip(splits, least, strict=True):
+        counts = np.bincount(split.labels, minlength=len(labels))
+        for label, count in zip(labels, counts, strict=True):
+            if count < required:
+                raise UserError(
+                    f"class {label} has {count} pictures in a split, at least {required} are needed"
+                )
+
+
+def _natural(label: str) -> tuple[float, str]:
+    """Numbers by their value, then texts."""
+    return (int(label), "") if re.fullmatch(r"\d{1,15}", label) else (float("inf"), label)
+
+
+def _entry(name: str, data_set: DataSet, wishes: Wishes, hashes: dict[str, str]) -> str:
+    """The catalogue's entry; texts in JSON, of which every one is YAML."""
+    means = [float(split.images.mean()) / 255 for split in _splits(data_set)]
+    bounds = [round(max(min(means) - INK_MARGIN, 0), 3), round(min(max(means) + INK_MARGIN, 1), 3)]
+    shares = np.array(
+        [
+            np.bincount(split.labels, minlength=len(data_set.classes)) / len(split.labels)
+            for split in _splits(data_set)
+        ]
+    )
+    low = np.floor(shares.min() * SHARE_MARGIN * 1e5) / 1e5
+    high = min(np.ceil(shares.max() / SHARE_MARGIN * 1e5) / 1e5, 1.0)
+    rows = ", ".join(
+        f"{key}: {len(split.labels)}"
+        for key, split in zip(("train", "test"), _splits(data_set), strict=True)
+    )
+    lines = [
+        "",
+        f"{name}:",
+        f"  title: {_quoted(wishes.title or name)}",
+        f"  classes: {json.dumps(data_set.classes, ensure_ascii=False)}",
+        f"  rows: {{{rows}}}",
+        f"  image_shape: {list(data_set.train.images.shape[1:])}",
+        f"  mean_ink: {bounds}",
+        f"  class_share: [{low:.5f}, {high:.5f}]",
+        "  mirrors:",
+        f"    - dir:{(FOLDER / name).as_posix()}",
+        "  sha256:",
+        *(f"    {file}: {sha256}" for file, sha256 in hashes.items()),
+        f"  licence: {_quoted(wishes.licence)}",
+        f"  citation: {_quoted(wishes.citation)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _without_entry(text: str, name: str) -> str:
+    """The catalogue without an entry, its comments left as they are."""
+    return re.sub(rf"^\n?{name}:\n(?:(?:[ #].*)?\n)*?(?=\n?\S|\Z)", "", text, flags=re.MULTILINE)
+
+
+def describe(name: str, data_set: DataSet) -> str:
+    """One line about the data set."""
+    size = shape_text(data_set.train.images.shape[1:])
+    return (
+        f"{name}: {len(data_set.classes)} classes, {len(data_set.train.labels):,} train and "
+        f"{len(data_set.test.labels):,} test images of {size}"
+    )

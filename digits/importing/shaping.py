@@ -1,0 +1,99 @@
+"""From pictures of any size and ground to images of one size, light ink on black, none twice."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from digits.base.text import shape_text
+from digits.importing.pictures import Pictures
+
+SIDE = 28  # pixels, of a resized image: what the recogniser and the server take
+LARGEST_KEPT = 64  # pixels: larger pictures are resized, or a training would take hours
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is done to every picture, and in words.
+
+    Attributes:
+        size: height and width of the images.
+        invert: whether dark becomes light.
+        notes: what to tell about both.
+    """
+
+    size: tuple[int, int]
+    invert: bool
+    notes: list[str]
+
+
+def choose(images: Sequence[np.ndarray], size: tuple[int, int] | None, ink: str) -> Shape:
+    """Choose the images' size and ground.
+
+    Args:
+        images: of all splits, each `uint8 (height, width)`.
+        size: as the user wants it; None: kept if all are equal and small, else 28 x 28.
+        ink: whether ink is light or dark; auto: what the pictures' edges say.
+    """
+    sizes = Counter(image.shape for image in images)
+    common = sizes.most_common(1)[0][0]
+    if size is None:
+        keep = len(sizes) == 1 and max(common) <= LARGEST_KEPT
+        size = (common[0], common[1]) if keep else (SIDE, SIDE)
+    notes = [f"the size is kept: {shape_text(size)}"]
+    if other := sum(count for shape, count in sizes.items() if shape != size):
+        notes = [
+            f"resized to {shape_text(size)}: {other:,} of {len(images):,} pictures, most of "
+            f"them {shape_text(common)}"
+        ]
+    is_light_ground = np.median([ground(image) for image in images]) > 127
+    invert = is_light_ground if ink == "auto" else ink == "dark"
+    if invert:
+        why = "the edges are light" if ink == "auto" else "as you said"
+        notes.append(f"inverted, so that ink is light on black: {why}")
+    return Shape(size, bool(invert), notes)
+
+
+def ground(image: np.ndarray) -> float:
+    """The median along the edges of a picture: its paper."""
+    return float(np.median(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])))
+
+
+def apply(pictures: Pictures, shape: Shape) -> np.ndarray:
+    """Make images of pictures, `uint8 (N, height, width)`."""
+    made = np.empty((len(pictures.images), *shape.size), np.uint8)
+    for index, image in enumerate(pictures.images):
+        made[index] = image if image.shape == shape.size else _fit(image, shape.size)
+    return 255 - made if shape.invert else made
+
+
+def useless(images: np.ndarray) -> list[int]:
+    """The positions of images of one colour alone."""
+    flat = images.reshape(len(images), -1)
+    return np.flatnonzero(flat.min(axis=1) == flat.max(axis=1)).tolist()
+
+
+def repeated(images: np.ndarray, known: set[bytes]) -> list[int]:
+    """The positions of images that equal an earlier one or a known one; all become known."""
+    found = []
+    for index, image in enumerate(images):
+        hashed = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+        if hashed in known:
+            found.append(index)
+        known.add(hashed)
+    return found
+
+
+def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a picture to fit, without a change of its proportions, on ground of its own."""
+    scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
+    height, width = (max(1, round(side * scale)) for side in image.shape)
+    resized = Image.fromarray(image).resize(
+        (width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    )
+    fitted = Image.new("L", (size[1], size[0]), round(ground(image)))
+    fitted.paste(resized, ((size[1] - width) // 2, (size[0] - height) // 2))
+    return np.asarray(fitted)

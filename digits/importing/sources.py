@@ -1,0 +1,186 @@
+"""Reading a source: a folder of pictures per class, CSV, Parquet, npz, or IDX files."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from digits.base.errors import UserError
+from digits.base.text import one_line
+from digits.data.catalogue import FILES
+from digits.importing.pictures import Pictures, of_array
+from digits.intake import idx
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
+LABELS = ("label", "labels", "class", "target", "y", "digit", "character")  # names of its column
+KINDS = "a folder with a folder of pictures for each class, .csv, .parquet, .npz, or IDX files"
+ARRAYS = (  # names of images and labels in an npz, train's and test's
+    ("x_train", "y_train", "x_test", "y_test"),
+    ("train_images", "train_labels", "test_images", "test_labels"),
+    ("images", "labels", None, None),
+    ("x", "y", None, None),
+)
+Size = tuple[int, int]
+
+
+def read(
+    source: Path, label: str | None = None, size: Size | None = None
+) -> tuple[Pictures, Pictures | None]:
+    """Read what a path holds.
+
+    Args:
+        source: a file or a folder.
+        label: of a table the column of the labels; by default found by its name.
+        size: height and width of pixels in a row, where these are no square.
+
+    Returns:
+        The training pictures and, where the source has them apart, the test pictures.
+
+    Raises:
+        UserError: there is no such source, or it is of no known kind.
+    """
+    if not source.exists():
+        raise UserError(f"{source}: there is no such file or folder")
+    if source.is_dir():
+        return _read_folder(source)
+    name = source.name.removesuffix(".gz")
+    try:
+        if name.endswith((".csv", ".parquet")):
+            return _read_table(source, label, size), None
+        if name.endswith(".npz"):
+            return _read_npz(source, size)
+        if "images" in name and "idx" in name:
+            labels = source.with_name(source.name.replace("images-idx3", "labels-idx1"))
+            return of_array(_read_idx(source), _read_idx(labels), source.name, None), None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{source}: cannot be read: {one_line(error)}") from None
+    raise UserError(f"{source}: must be {KINDS}")
+
+
+def _read_folder(folder: Path) -> tuple[Pictures, Pictures | None]:
+    if any((folder / f"{FILES[0]}{ending}").exists() for ending in ("", ".gz")):
+        splits = [
+            of_array(_read_idx(folder / images), _read_idx(folder / labels), images, None)
+            for images, labels in (FILES[:2], FILES[2:])
+        ]
+        return splits[0], splits[1]
+    inside = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    training = inside.get("train") or inside.get("training")
+    testing = inside.get("test") or inside.get("testing")
+    if training and testing and len(inside) <= 3:  # the third: validation pictures, left alone
+        return _read_classes(training), _read_classes(testing)
+    return _read_classes(folder), None
+
+
+def _read_classes(folder: Path) -> Pictures:
+    files = [
+        path
+        for inside in sorted(folder.iterdir())
+        if inside.is_dir()
+        for path in sorted(inside.rglob("*"))
+        if path.suffix.lower() in SUFFIXES
+    ]
+    if not files:
+        raise UserError(f"{folder}: has no pictures: must be {KINDS}")
+    found = Pictures()
+    for path in tqdm(files, "pictures", unit="", leave=False, disable=None):
+        inside = path.relative_to(folder)
+        found.add(str(inside), inside.parts[0], path)
+    return found
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    for file in (path, path.with_name(f"{path.name}.gz")):
+        if file.exists():
+            content = file.read_bytes()
+            return idx.parse(
+                gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content, str(file)
+            )
+    raise UserError(f"{path}: there is no such file")
+
+
+def _read_npz(path: Path, size: Size | None) -> tuple[Pictures, Pictures | None]:
+    with np.load(path, allow_pickle=False) as arrays:
+        keys = {key.lower(): key for key in arrays}
+        for images, labels, test_images, test_labels in ARRAYS:
+            if images in keys and labels in keys:
+                get: Callable[[Any], np.ndarray] = lambda name: arrays[keys[name]]  # noqa: E731
+                train = of_array(get(images), get(labels), f"{path.name}: {images}", size)
+                if test_images not in keys or test_labels not in keys:
+                    return train, None
+                name = f"{path.name}: {test_images}"
+                return train, of_array(get(test_images), get(test_labels), name, size)
+    expected = " or ".join(f"{images}, {labels}" for images, labels, *_ in ARRAYS)
+    raise UserError(f"{path}: has the arrays {', '.join(keys)}: must have {expected}")
+
+
+def _read_table(path: Path, label: str | None, size: Size | None) -> Pictures:
+    import pandas as pd
+
+    names: list[str] = []
+    if ".parquet" in path.name:
+        table = pd.read_parquet(path)
+        names = _class_names(path)
+    else:
+        table = pd.read_csv(path, low_memory=False)
+        if all(_is_number(column) for column in table.columns):  # no header, labels first
+            table = pd.read_csv(path, header=None, low_memory=False).rename(columns={0: "label"})
+    found = {str(column).lower(): column for column in table.columns}
+    column = next(
+        (found[name] for name in (label and label.lower(), *LABELS) if name in found), None
+    )
+    if column is None or (label and label.lower() not in found):
+        some = ", ".join(map(str, table.columns[:8]))
+        raise UserError(f"{path}: which column is the label? --label COLUMN; it has {some}")
+    labels = table.pop(column)
+    if names:
+        labels = labels.map(lambda value: names[value] if 0 <= value < len(names) else None)
+    return _of_columns(table, labels.to_numpy(), path.name, size)
+
+
+def _of_columns(table: Any, labels: np.ndarray, source: str, size: Size | None) -> Pictures:
+    """Pictures from encoded images in one column, or from a column for each pixel."""
+    for column in table.columns:
+        first = table[column].iloc[0] if len(table) else None
+        if isinstance(first, bytes) or (isinstance(first, dict) and "bytes" in first):
+            found = Pictures()
+            values = zip(labels.tolist(), table[column], strict=True)
+            bar = tqdm(values, "pictures", len(table), unit="", leave=False, disable=None)
+            for row, (label, value) in enumerate(bar):
+                content = value.get("bytes") if isinstance(value, dict) else value
+                found.add(f"{source}: row {row}", label, content or b"")
+            return found
+    import pandas as pd
+
+    pixels = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
+    return (
+        of_array(pixels, labels, source, size)
+        if size or pixels.shape[1] != 1
+        else _no_pixels(source)
+    )
+
+
+def _no_pixels(source: str) -> Pictures:
+    raise UserError(f"{source}: has neither encoded pictures nor a column for each pixel")
+
+
+def _class_names(path: Path) -> list[str]:
+    """The names of the classes that Hugging Face's data sets keep in a Parquet file."""
+    import pyarrow.parquet
+
+    metadata = pyarrow.parquet.read_schema(path).metadata or {}
+    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    named = (f["names"] for f in features.values() if isinstance(f, dict) and "names" in f)
+    return next(named, [])
+
+
+def _is_number(text: object) -> bool:
+    try:
+        float(str(text))
+    except ValueError:
+        return False
+    return True
