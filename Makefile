@@ -104,7 +104,7 @@ docs: setup  ## regenerate the table of parameters in docs/parameters.md
 	python -m digits.params > docs/parameters.md
 
 lock: setup  ## pin every package with its hashes from pyproject.toml
-	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --extra pipeline --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements.lock
 
 setup: .venv/installed  ## create .venv and install the pinned packages
 

@@ -2,11 +2,19 @@
 
 from typing import Any
 
+__all__ = ["Answer", "Recognizer", "UserError", "__version__"]
+
 
 def __getattr__(name: str) -> Any:
     """Let `from digits import Recognizer` load it, and `import digits` nothing."""
-    if name == "Recognizer":
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("digits")
+    if name in __all__:
+        from digits.base.errors import UserError
+        from digits.recognition.answers import Answer
         from digits.recognition.recognizer import Recognizer
 
-        return Recognizer
+        return {"Answer": Answer, "Recognizer": Recognizer, "UserError": UserError}[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+import digits
 from digits.base.errors import UserError
+from digits.inference import loading
 
 app = typer.Typer(
     name="digits",
@@ -17,10 +19,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+ANYWHERE = {"predict", "serve"}  # commands that need no dvc.yaml
+
 ModelOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="A folder or model.onnx, models:/mnist@champion, models:/mnist/3 or runs:/ID."
+        help="A folder or model.onnx, models:/mnist@champion, models:/mnist/3 or runs:/ID; by "
+        "default models/cnn if there is one, else the model in the package."
     ),
 ]
 ThresholdOption = Annotated[
@@ -31,18 +36,34 @@ ThresholdOption = Annotated[
 ]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"digits {digits.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def at_root(context: typer.Context) -> None:
+def at_root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show it and end."),
+    ] = False,
+) -> None:
     """Experiments, reviews and promotion, where DVC and MLflow meet."""
     context.obj = Path.cwd()  # what a command's paths are relative to
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "dvc.yaml").exists():
             os.chdir(folder)
             return
+    if context.invoked_subcommand in ANYWHERE:
+        return
     raise UserError(f"{Path.cwd()}: no dvc.yaml here or in a folder above")
 
 
-def user_path(context: typer.Context, model: str) -> str:
+def user_path(context: typer.Context, model: str | None) -> str:
     """A model's path as the user sees it, from where the command was started."""
+    if model is None:
+        return loading.default()
     path = context.obj / model
     return str(path) if path.exists() else model

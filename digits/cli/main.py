@@ -14,8 +14,21 @@ def main() -> None:
     """Run the command line; a user's mistake ends it with one line and exit code 1."""
     try:
         app()
+    except ModuleNotFoundError as error:
+        sys.exit(f"digits: {_missing(error)}")
     except (UserError, OSError) as error:
         sys.exit("\n".join(f"digits: {line}" for line in str(error).splitlines()))
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """What to do where a package is missing that only a part of the commands needs."""
+    module = str(error.name).partition(".")[0]
+    if module == "digits":
+        raise error
+    return (
+        f"{' '.join(sys.argv[1:2])}: needs {module}, of the extra `pipeline`: in a checkout "
+        "`make setup`, or `pip install '.[pipeline]'`, installs it"
+    )
 
 
 if __name__ == "__main__":

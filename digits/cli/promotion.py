@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from digits.base.errors import UserError
-from digits.cli.app import app
+from digits.cli.app import app, user_path
 
 
 @app.command("promote")
@@ -50,3 +50,22 @@ def promote_model(
         return
     for line in registry.promote(candidate, params.load().promote):
         typer.echo(line)
+
+
+@app.command("release")
+def release_model(
+    context: typer.Context,
+    model: Annotated[
+        str | None, typer.Argument(help="By default the champion of the data set.")
+    ] = None,
+) -> None:
+    """Put a model into the package: what `digits predict` and `serve` use without a pipeline.
+
+    It comes with its card, its hashes and the commit it came from, in digits/released/cnn;
+    commit that. At most 600 kB.
+    """
+    from digits import params
+    from digits.promotion import release
+
+    chosen = user_path(context, model) if model else f"models:/{params.load().data.name}@champion"
+    typer.echo(release.release(chosen))

@@ -15,7 +15,7 @@ def predict_pictures(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Pictures, folders of them, or -.")
     ],
-    model: ModelOption = "models/cnn",
+    model: ModelOption = None,
     threshold: ThresholdOption = None,
     explain: Annotated[
         Path | None,

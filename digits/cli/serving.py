@@ -10,7 +10,7 @@ from digits.cli.app import ModelOption, ThresholdOption, app, user_path
 @app.command("serve")
 def serve_model(
     context: typer.Context,
-    model: ModelOption = "models/cnn",
+    model: ModelOption = None,
     host: Annotated[str, typer.Option(help="0.0.0.0: all the world.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
     threshold: ThresholdOption = None,

@@ -168,13 +168,14 @@ def _splits(data_set: DataSet) -> tuple[Split, Split]:
 
 
 def _bad(parts: Sequence[Pictures], skip: bool) -> list[str]:
-    bad = [line for part in parts for line in part.bad]
+    bad = [each for part in parts for each in part.bad]
     if not bad:
         return []
     if not skip:
+        lines = [f"{name}: {reason}" for name, reason in bad[:SHOWN]]
         more = f"and {len(bad) - SHOWN:,} more; " if len(bad) > SHOWN else ""
-        raise UserError("\n".join([*bad[:SHOWN], f"{more}--skip-bad goes on without these"]))
-    return _left_out("that cannot be used", [line.split(": ")[-2] for line in bad])
+        raise UserError("\n".join([*lines, f"{more}--skip-bad goes on without these"]))
+    return _left_out("that cannot be used", [name for name, _ in bad])
 
 
 def _left_out(kind: str, names: Sequence[str]) -> list[str]:

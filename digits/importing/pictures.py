@@ -30,25 +30,25 @@ class Pictures:
         images: each `uint8 (height, width)`, grey.
         labels: the class of each, as the source writes it.
         names: of each, for messages: a path, or a row.
-        bad: a line for each picture or row that cannot be used.
+        bad: the name of each picture or row that cannot be used, and why.
         coloured: how many had colour.
     """
 
     images: list[np.ndarray] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    bad: list[str] = field(default_factory=list)
+    bad: list[tuple[str, str]] = field(default_factory=list)
     coloured: int = 0
 
     def add(self, name: str, label: Any, content: bytes | Path) -> None:
         """Decode a picture file and add it, or note why it cannot be used."""
         if (text := label_text(label)) is None:
-            self.bad.append(f"{name}: has no label")
+            self.bad.append((name, "has no label"))
             return
         try:
             image, has_colour = decode(content)
         except UNREADABLE as error:
-            self.bad.append(f"{name}: not a picture that can be read: {one_line(error, 100)}")
+            self.bad.append((name, f"not a picture that can be read: {one_line(error, 100)}"))
             return
         self.images.append(image)
         self.labels.append(text)
@@ -119,9 +119,9 @@ def of_array(
     for row, label in enumerate(labels[:, 0].tolist()):
         name = f"{source}: row {row}"
         if not usable[row]:
-            found.bad.append(f"{name}: a pixel is no number from 0 to 255")
+            found.bad.append((name, "a pixel is no number from 0 to 255"))
         elif (text := label_text(label)) is None:
-            found.bad.append(f"{name}: has no label")
+            found.bad.append((name, "has no label"))
         else:
             found.images.append(np.round(grid[row] * scale).astype(np.uint8))
             found.labels.append(text)

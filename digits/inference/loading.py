@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # two seconds, for which only a model of MLflow's pays
     from mlflow.entities.model_registry import ModelVersion
 
 REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+))")
+RELEASED = Path(__file__).parents[1] / "released" / "cnn"  # `digits release` writes it
+WORKSPACE = Path("models/cnn")
 RUN = re.compile(r"runs:/(?P<run_id>[0-9a-f]{32})")
 
 
@@ -44,6 +46,11 @@ class Origin:
     version: str | None = None
     run_id: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def default() -> str:
+    """The model to use where none is named: the workspace's, else the one in the package."""
+    return str(WORKSPACE if (WORKSPACE / "model.onnx").is_file() else RELEASED)
 
 
 @contextmanager
@@ -91,6 +98,8 @@ def _of_path(path: Path) -> Origin:
         raise UserError(
             f"{path}: has no model.onnx; `dvc repro` trains models, `dvc pull` gets them"
         )
+    if path == RELEASED:
+        return _of_package(onnx)
     md5 = files.md5(path)
     name = os.path.relpath(path)
     text = Path(lock.FILE).read_text() if Path(lock.FILE).exists() else ""
@@ -106,6 +115,13 @@ def _of_path(path: Path) -> Origin:
             if report.exists():
                 return Origin(onnx, md5, metrics=json.loads(report.read_text()))
     return Origin(onnx, md5)
+
+
+def _of_package(onnx: Path) -> Origin:
+    described = json.loads(onnx.with_name("origin.json").read_text())
+    if files.md5(onnx) != described["onnx_md5"]:
+        raise UserError(f"{onnx}: is not what was released: install the package anew")
+    return Origin(onnx, described["md5"], metrics=described["metrics"])
 
 
 def _fetch(model: str, folder: Path) -> Origin:

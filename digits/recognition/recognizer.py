@@ -11,8 +11,6 @@ from digits.recognition.answers import REFUSED, TOP, Answer
 from digits.recognition.decoding import MOST_PIXELS
 from digits.recognition.digitizing import Digit, Sheet, decode, examine
 
-MODEL = "models/cnn"
-
 
 class Recognizer:
     """A model with all that leads from a picture to its answers. May be used by many threads.
@@ -24,20 +22,20 @@ class Recognizer:
     """
 
     def __init__(
-        self, model: str | Path = MODEL, threshold: float | None = None, threads: int = 1
+        self, model: str | Path | None = None, threshold: float | None = None, threads: int = 1
     ) -> None:
         """Load a model.
 
         Args:
             model: a folder such as `models/cnn`, a model.onnx, `models:/mnist@champion` or
-                `runs:/<run id>`.
+                `runs:/<run id>`; None: `models/cnn` if there is one, else the package's own.
             threshold: by default the model's own.
             threads: for one call.
 
         Raises:
             UserError: there is no such model, or its content is not what it should be.
         """
-        with loading.find(str(model)) as self.origin:
+        with loading.find(str(model or loading.default())) as self.origin:
             self.network = Model(self.origin.path, threads)
         self.threshold = self.network.threshold if threshold is None else threshold
 

@@ -6,6 +6,7 @@ folder, any stage's by the hash of its entry in dvc.lock.
 
 import csv
 import json
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
 from digits.tracking.store import MODELS, PIPELINE, connect
@@ -117,6 +119,18 @@ def find_model_run(md5: str) -> Run | None:
         max_results=1,
     )
     return Run(runs[0].info.run_id) if runs else None
+
+
+def source_of(run_id: str, file: str) -> tuple[str | None, str]:
+    """The commit that a run was made at, and the text of one of its files; empty: it has none."""
+    client = mlflow.MlflowClient()
+    commit = client.get_run(run_id).data.tags.get("git.commit")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = Path(client.download_artifacts(run_id, file, folder))
+            return commit, path.read_text(encoding="utf-8")
+        except (MlflowException, OSError):
+            return commit, ""
 
 
 def known() -> set[str]:

@@ -1,0 +1,311 @@
+"""`digits import` in a folder with a catalogue: each format, and what is wrong with each."""
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from digits.cli.main import main
+from digits.data import catalogue
+from digits.data.splits import Split
+from digits.intake import idx
+from tests.small_project import Command, edited, ran
+
+Import = Callable[..., str]
+
+
+@pytest.fixture
+def project(tmp_path: Path, root: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name in ("datasets.yaml", "params.yaml", "dvc.yaml"):
+        shutil.copy(root / name, folder)
+    return folder
+
+
+@pytest.fixture
+def digits_import(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Import:
+    """Call the command in this process, which saves its imports: what it printed, or its error."""
+
+    def digits_import(*arguments: Any, fails: bool = False) -> str:
+        before = (project / "datasets.yaml").read_text()
+        monkeypatch.chdir(project)
+        monkeypatch.setattr(sys, "argv", ["digits", "import", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        if not fails:
+            assert ended.value.code == 0
+            return capsys.readouterr().out
+        assert (project / "datasets.yaml").read_text() == before
+        assert not (project / "data").exists()
+        return str(ended.value.code)
+
+    return digits_import
+
+
+@pytest.fixture
+def few(handwriting: Split) -> Split:
+    """300 digits of the classes 0 to 3, the 3 rare: 9 of them."""
+    chosen = np.flatnonzero(handwriting.labels < 3)[:291]
+    rare = np.flatnonzero(handwriting.labels == 3)[:9]
+    both = np.sort(np.concatenate([chosen, rare]))
+    return Split(handwriting.images[both], handwriting.labels[both])
+
+
+def in_two(split: Split) -> tuple[Split, Split]:
+    """Two thirds and one third, with every class in both."""
+    is_test = np.arange(len(split.labels)) % 3 == 0
+    parts = (~is_test, is_test)
+    train, test = (Split(split.images[part], split.labels[part]) for part in parts)
+    return train, test
+
+
+def png(image: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "PNG")
+    return content.getvalue()
+
+
+def write_folders(folder: Path, split: Split) -> Path:
+    for index, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
+        path = folder / "abcd"[label] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(image))
+    return folder
+
+
+def read(project: Path, name: str) -> tuple[catalogue.DataSet, Split, Split]:
+    folder = project / "data/imported" / name
+    entry = catalogue.find(name, project / "datasets.yaml")
+    return entry, idx.read_split(folder, "train"), idx.read_split(folder, "test")
+
+
+def write_table(path: Path, split: Split, **more: Any) -> Path:
+    table = pd.DataFrame(split.images.reshape(len(split.images), -1))
+    table.columns = [f"pixel{column}" for column in table.columns]
+    table.insert(0, "label", split.labels)
+    for column, values in more.items():
+        table[column] = values
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_a_folder_for_each_class_with_classes_neither_ten_nor_equal(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    done = digits_import(write_folders(tmp_path / "letters", few), "letters")
+    entry, train, test = read(project, "letters")
+    assert entry.classes == ["a", "b", "c", "d"]
+    assert (entry.rows.train, entry.rows.test) == (len(train.labels), len(test.labels))
+    assert len(train.labels) + len(test.labels) == 300
+    assert entry.class_share[0] < 9 / 300 < 1 / 3 < entry.class_share[1]
+    assert set(test.labels) == {0, 1, 2, 3}
+    together = np.concatenate([train.images, test.images])
+    assert {i.tobytes() for i in together} == {i.tobytes() for i in few.images}
+    last = done.splitlines()[-1]
+    assert last == "next: dvc exp run -S data.name=letters -S preprocess.validation_size=42"
+
+
+def test_train_and_test_folders_stay_apart(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    train, test = in_two(few)
+    write_folders(tmp_path / "both/train", train)
+    write_folders(tmp_path / "both/test", test)
+    digits_import(tmp_path / "both", "both")
+    _, *found = read(project, "both")
+    for split, given in zip(found, (train, test), strict=True):
+        assert {i.tobytes() for i in split.images} == {i.tobytes() for i in given.images}
+
+
+def test_a_csv_file_as_kaggles(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    digits_import(write_table(tmp_path / "train.csv", few), "kaggle", "--classes", "w,x,y,z")
+    entry, train, _ = read(project, "kaggle")
+    assert entry.classes == ["w", "x", "y", "z"]
+    by_content = {i.tobytes(): label for i, label in zip(few.images, few.labels, strict=True)}
+    assert [by_content[i.tobytes()] for i in train.images] == train.labels.tolist()
+
+
+def test_a_csv_file_without_a_header(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    rows = np.column_stack([few.labels, few.images.reshape(len(few.images), -1)])
+    np.savetxt(tmp_path / "mnist.csv", rows, fmt="%d", delimiter=",")
+    digits_import(tmp_path / "mnist.csv", "plain")
+    assert read(project, "plain")[0].classes == ["0", "1", "2", "3"]
+
+
+def test_a_parquet_file_as_hugging_faces(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pictures = [{"bytes": png(image), "path": None} for image in few.images]
+    table = pa.table({"image": pictures, "label": few.labels.astype(np.int64)})
+    features = {"label": {"names": ["zero", "one", "two", "three"], "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "train.parquet")
+    digits_import(tmp_path / "train.parquet", "hub")
+    entry, train, test = read(project, "hub")
+    assert sorted(entry.classes) == ["one", "three", "two", "zero"]
+    named = {i.tobytes(): label for i, label in zip(few.images, few.labels, strict=True)}
+    words = ["zero", "one", "two", "three"]
+    for split in (train, test):
+        expected = [words[named[i.tobytes()]] for i in split.images]
+        assert [entry.classes[label] for label in split.labels] == expected
+
+
+@pytest.mark.parametrize("scale", [1, 255.0])
+def test_an_npz_file_as_keras_with_whole_numbers_or_shares(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path, scale: float
+) -> None:
+    train, test = in_two(few)
+    pixels = [each.images if scale == 1 else each.images / scale for each in (train, test)]
+    arrays = {"x_train": pixels[0], "y_train": train.labels}
+    arrays |= {"x_test": pixels[1][..., None], "y_test": test.labels[:, None]}
+    np.savez(tmp_path / "data.npz", **arrays)
+    digits_import(tmp_path / "data.npz", "keras")
+    _, *found = read(project, "keras")
+    np.testing.assert_array_equal(found[0].images, train.images)
+    np.testing.assert_array_equal(found[1].labels, test.labels)
+
+
+def test_idx_files_come_through_to_the_byte(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    source = tmp_path / "idx"
+    source.mkdir()
+    parts = [part for split in in_two(few) for part in (split.images, split.labels)]
+    for name, part in zip(catalogue.FILES, parts, strict=True):
+        idx.write(source / name, part)
+    digits_import(source, "raw")
+    for name in catalogue.FILES:
+        assert (project / "data/imported/raw" / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_other_sizes_colour_and_dark_ink_are_changed_and_said(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    folder = write_folders(tmp_path / "paper", few)
+    for index, path in enumerate(sorted(folder.rglob("*.png"))):
+        with Image.open(path) as picture:
+            blue = Image.merge(
+                "RGB", [*[picture.point(lambda v: 255 - v)] * 2, Image.new("L", picture.size, 255)]
+            )
+        blue.resize((40 + index % 3, 60)).save(path)
+    done = digits_import(folder, "paper")
+    entry, train, _ = read(project, "paper")
+    assert entry.image_shape == [28, 28]
+    assert np.median(train.images) < 30
+    assert "resized to 28 x 28: 300 of 300 pictures" in done
+    assert "colour became grey: 300 pictures" in done
+    assert "inverted, so that ink is light on black" in done
+
+
+def test_equal_and_empty_pictures_are_left_out_and_named(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    folder = write_folders(tmp_path / "twice", few)
+    shutil.copy(folder / "a/0.png", folder / "a/zero-again.png")
+    (folder / "b/empty.png").write_bytes(png(np.zeros((28, 28), np.uint8)))
+    done = digits_import(folder, "twice")
+    assert "left out: 1 equal to another picture: a/zero-again.png" in done
+    assert "left out: 1 of one colour alone: b/empty.png" in done
+    assert sum(len(split.labels) for split in read(project, "twice")[1:]) == 300
+
+
+def test_pictures_that_cannot_be_read_are_named_and_left_out_if_asked(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    folder = write_folders(tmp_path / "bad", few)
+    (folder / "a/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnot really")
+    done = digits_import(folder, "bad", fails=True)
+    assert done.startswith("digits: a/broken.png: not a picture that can be read: ")
+    assert done.endswith("--skip-bad goes on without these")
+    told = digits_import(folder, "bad", "--skip-bad")
+    assert "left out: 1 that cannot be used: a/broken.png" in told
+
+
+def test_bad_rows_are_named(digits_import: Import, few: Split, tmp_path: Path) -> None:
+    path = write_table(tmp_path / "bad.csv", few)
+    lines = path.read_text().splitlines()
+    lines[3] = lines[3].replace(",0,", ",300,", 1)
+    lines[7] = lines[7].replace(",0,", ",ink,", 1)
+    path.write_text("\n".join(lines))
+    told = digits_import(path, "bad", fails=True).splitlines()
+    assert told[:2] == [
+        "digits: bad.csv: row 2: a pixel is no number from 0 to 255",
+        "digits: bad.csv: row 6: a pixel is no number from 0 to 255",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nowhere", "mine"], "there is no such file or folder"),
+        (["dvc.yaml", "mine"], "must be a folder with a folder of pictures for each class"),
+        ([".", "Mine"], "a name must be of the form"),
+        ([".", "mnist"], "mnist: is in datasets.yaml already; --replace writes it anew"),
+        ([".", "mine"], "has no pictures"),
+        (["few.csv", "mine", "--label", "kind"], "which column is the label? --label COLUMN"),
+        (["few.csv", "mine", "--classes", "a,b"], "--classes has 2 names, but there are 4 classes"),
+        (["odd.csv", "mine"], "785 pixels a row are no square: say --size HEIGHTxWIDTH"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(
+    digits_import: Import, project: Path, few: Split, arguments: list[str], complaint: str
+) -> None:
+    write_table(project / "few.csv", few)
+    write_table(project / "odd.csv", few, more=0)
+    done = digits_import(*arguments, fails=True)
+    assert complaint in done
+    assert len(done.splitlines()) == 1
+
+
+def test_an_entry_can_be_replaced_and_the_others_stay(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    original = (project / "datasets.yaml").read_text()
+    source = write_table(tmp_path / "few.csv", few)
+    for name in ("first", "second"):
+        digits_import(source, name)
+    digits_import(source, "first", "--replace", "--title", "Anew")
+    text = (project / "datasets.yaml").read_text()
+    assert text.startswith(original)
+    assert text.count("\nfirst:\n") == text.count("\nsecond:\n") == 1
+    assert read(project, "first")[0].title == "Anew"
+
+
+@pytest.mark.slow
+def test_the_pipeline_learns_from_what_was_imported(
+    new_project: Callable[[], Path], run: Command, few: Split, tmp_path: Path
+) -> None:
+    project = new_project()
+    larger = np.pad(few.images, ((0, 0), (2, 2), (2, 2)))  # 32 x 32, and kept so
+    done = run(
+        project,
+        "digits",
+        "import",
+        write_folders(tmp_path / "own", Split(larger, few.labels)),
+        "own",
+    )
+    command = done.stdout.splitlines()[-1].removeprefix("next: ").split()
+    experiment = run(project, *command)
+    assert ran(experiment)[-1] == "card"
+    metrics = json.loads((project / "reports/evaluate/cnn/metrics.json").read_text())
+    assert 0.25 < metrics["accuracy"] <= 1
+    with edited(project / "params.yaml") as params:
+        assert params["data"]["name"] == "own"
