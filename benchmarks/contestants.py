@@ -14,8 +14,11 @@ peers train on all 60,000 images, or 54,000 of them; ours on the 55,000 that `pr
 leaves. All are measured on the 10,000 test images, from which nothing here is chosen.
 """
 
+from __future__ import annotations
+
 import json
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,11 +27,8 @@ from benchmarks.profiles import params_of
 from digits.base import quiet
 from digits.data.splits import Split
 
-with quiet.importing_tensorflow():
+if TYPE_CHECKING:  # --help and a wrong argument are answered before TensorFlow is imported
     import keras
-
-    from digits.training import networks as models
-    from digits.training import training
 
 
 def whole_training_set() -> Split:
@@ -40,6 +40,8 @@ def whole_training_set() -> Split:
 
 
 def keras_convnet(split: Split) -> keras.Model:
+    import keras
+
     model = keras.Sequential(
         [
             keras.Input((28, 28, 1)),
@@ -59,6 +61,8 @@ def keras_convnet(split: Split) -> keras.Model:
 
 
 def quickstart_mlp(split: Split) -> keras.Model:
+    import keras
+
     model = keras.Sequential(
         [
             keras.Input((28, 28)),
@@ -76,6 +80,9 @@ def quickstart_mlp(split: Split) -> keras.Model:
 
 def ours(name: str, seed: int, share: float, epochs: int | None) -> keras.Model:
     """Train as `stages.train` does; `share` of the images, more than all by repeating them."""
+    from digits.training import networks as models
+    from digits.training import training
+
     model = name if name in ("mlp", "cnn", "resnet") else "cnn"
     recipe = getattr(params_of("" if model == name else name).train, model)
     if epochs:
@@ -101,6 +108,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--split", default="test", help="validation: to choose by, as one should")
     chosen = parser.parse_args()
+    with quiet.importing_tensorflow():
+        import keras
+
     start = time.process_time(), time.perf_counter()
     if chosen.name in PEERS:
         keras.utils.set_random_seed(chosen.seed)
