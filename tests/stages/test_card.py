@@ -13,6 +13,7 @@ from digits.tracking import runs, store
 from stages import card
 from tests import small_model, small_reports
 
+MODELS = ("mlp", "cnn")
 RECIPE = json.dumps({"members": 1, "epochs": 3})
 
 
@@ -22,7 +23,7 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it: restored at the end
-    for name in ("mlp", "cnn"):
+    for name in MODELS:
         small_model.write(tmp_path / "models" / name, name, recipe=RECIPE, data="{}")
     for name in ("datasets.yaml", "params.yaml"):
         shutil.copy(root / name, tmp_path)
@@ -31,9 +32,10 @@ def workspace(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def test_card(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = runs.open_run(store.connect(store.MODELS), "cnn", {})
-    run.log_tags({runs.MODEL_MD5: files.md5(Path("models/cnn"))})
-    run.end("FINISHED")
+    trainings = {name: runs.open_run(store.connect(store.MODELS), name, {}) for name in MODELS}
+    for name, run in trainings.items():
+        run.log_tags({runs.MODEL_MD5: files.md5(Path("models") / name)})
+        run.end("FINISHED")
     card.main(params.load())
     assert capsys.readouterr().out == "reports/model_card.md: mlp, cnn\n"
     text = card.CARD.read_text()
@@ -42,7 +44,8 @@ def test_card(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert text.count("\n- epochs: 3\n") == 2  # what the models say, not what params.yaml says
 
     client = mlflow.MlflowClient()
-    assert [file.path for file in client.list_artifacts(run.run_id)] == ["model_card.md"]
+    for run in trainings.values():
+        assert [file.path for file in client.list_artifacts(run.run_id)] == ["model_card.md"]
     (own,) = mlflow.search_runs(experiment_names=[store.PIPELINE], output_format="list")
     assert (own.info.run_name, own.info.status) == ("card", "FINISHED")
     assert [file.path for file in client.list_artifacts(own.info.run_id)] == ["model_card.md"]
