@@ -1,0 +1,46 @@
+"""Results of another type of CPU: the data are the same, the models others, and no test minds.
+
+Without oneDNN TensorFlow adds in another order, as it does on another type of CPU.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.small_project import ROOT, STAGES, Command, outputs, ran
+
+pytestmark = pytest.mark.slow
+ANOTHER_CPU = {"TF_ENABLE_ONEDNN_OPTS": "0"}
+# The tests that read what the pipeline wrote where they lie.
+READERS = ["digits/evaluation/test_card.py", "stages/test_card.py", "test_benchmarks.py"]
+READERS += ["test_definition.py", "test_workflows.py"]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(new_project: Callable[[], Path], run: Command) -> Path:
+    """The project, run from its beginning on what stands for another CPU."""
+    folder = new_project()
+    assert ran(run(folder, "dvc", "repro", env=ANOTHER_CPU)) == STAGES.split()
+    return folder
+
+
+def test_the_data_are_the_same_to_the_byte_and_the_models_are_not(
+    elsewhere: Path, repo: Path
+) -> None:
+    here, there = outputs(repo), outputs(elsewhere)
+    assert here.keys() == there.keys()
+    changed = {path for path in here if here[path] != there[path]}
+    assert {f"models/{name}/model.onnx" for name in ("mlp", "cnn")} <= changed
+    assert not {path for path in changed if path.startswith(("data/", "reports/validate"))}
+
+
+def test_the_suite_passes_on_these_results(elsewhere: Path, run: Command) -> None:
+    for name in run(ROOT, "git", "ls-files").stdout.splitlines():
+        if name.startswith(("tests/", "docs/", "reports/benchmarks/", "README")):
+            (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, elsewhere / name)
+    tests = [f"tests/{name}" for name in READERS]
+    done = run(elsewhere, "python3", "-m", "pytest", "-q", *tests)
+    assert " passed" in done.stdout
