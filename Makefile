@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro fast record seeds benchmarks test test-all test-slow chromium test-server fuzz lint verify \
+.PHONY: help setup repro fast record seeds benchmarks test test-all test-slow chromium test-server java spark test-spark fuzz lint verify \
 	review comment nightly format serve ui lock docs
 
 help:  ## list the targets
@@ -58,6 +58,23 @@ test-server: setup  ## the pipeline against MLflow's server on PostgreSQL; root 
 		|| { echo 'make: PostgreSQL is missing: install its server, on Debian and Ubuntu `postgresql`' >&2; exit 1; }
 	pytest -m server tests/test_server.py
 
+# Spark is 480 MB that most never use, and Great Expectations imports it wherever it is
+# installed: so it has a lock of its own and comes into .venv only by these targets.
+.venv/spark: requirements-spark.lock .venv/installed
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --require-hashes --requirement requirements-spark.lock
+	touch $@
+
+java:  ## for CI: Debian's Java, where apt-get may; without it the Spark targets say how to get it
+	@command -v java >/dev/null \
+		|| { apt-get --quiet update && apt-get --quiet --yes install default-jre-headless; } \
+		|| { echo 'make: Java 17 is missing: install it, on Debian and Ubuntu `default-jre-headless`' >&2; exit 1; }
+
+spark: setup .venv/spark java  ## a Spark master and two one-core workers on 127.0.0.1, until Ctrl-C
+	python -m digits.spark
+
+test-spark: setup .venv/spark java  ## score, sweep and validate on a real cluster, and kill its parts
+	pytest -m spark tests/spark
+
 FUZZ ?= 2000
 fuzz: setup  ## FUZZ (2000) strange requests of each kind to the server
 	FUZZ=$(FUZZ) pytest tests/digits/serving/test_fuzz.py
@@ -104,7 +121,9 @@ docs: setup  ## regenerate the table of parameters in docs/parameters.md
 	python -m digits.params > docs/parameters.md
 
 lock: setup  ## pin every package with its hashes from pyproject.toml
-	uv pip compile --quiet --universal --python-version 3.11 --extra pipeline --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --extra pipeline --extra sweep --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements.lock
+	sed -n '/^spark = /,/^]/s/^ *"\([^"]*\)".*/\1/p' pyproject.toml \
+		| uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header --output-file requirements-spark.lock -
 
 setup: .venv/installed  ## create .venv and install the pinned packages
 

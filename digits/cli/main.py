@@ -6,7 +6,15 @@ A command's heavy imports are inside it: `digits --help` answers at once.
 import sys
 
 from digits.base.errors import UserError
-from digits.cli import experiments, importing, promotion, recognition, review, serving  # noqa: F401
+from digits.cli import (  # noqa: F401
+    experiments,
+    importing,
+    promotion,
+    recognition,
+    review,
+    scoring,
+    serving,
+)
 from digits.cli.app import app
 
 

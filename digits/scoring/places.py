@@ -1,0 +1,90 @@
+"""Files on any filesystem that pyarrow knows: a local path, s3://, gs://, hdfs://."""
+
+import hashlib
+import uuid
+from pathlib import PurePosixPath
+
+from pyarrow import ArrowException
+from pyarrow import fs as pafs
+
+from digits.base.errors import UserError
+from digits.base.text import one_line
+
+CHUNK = 2**22  # bytes read at a time
+
+
+def locate(place: str) -> tuple[pafs.FileSystem, str]:
+    """The filesystem of a place and its path there; a local path becomes absolute.
+
+    Raises:
+        UserError: pyarrow does not know such a place.
+    """
+    try:
+        if "://" in place:
+            return pafs.FileSystem.from_uri(place)
+        return pafs.LocalFileSystem(), pafs.LocalFileSystem().normalize_path(place)
+    except (ArrowException, OSError, ValueError) as error:
+        raise UserError(
+            f"{place}: {one_line(error)}; give a local path or a URI such as s3://BUCKET/FOLDER"
+        ) from None
+
+
+def find(system: pafs.FileSystem, path: str) -> list[pafs.FileInfo]:
+    """The files of a path, of a folder or of a glob, by name; hidden ones left out.
+
+    Raises:
+        UserError: there are none.
+    """
+    pattern = PurePosixPath(path)
+    is_glob = any(sign in path for sign in "*?[")
+    base = path
+    while any(sign in base for sign in "*?["):
+        base = str(PurePosixPath(base).parent)
+    (info,) = system.get_file_info([base])
+    if info.type == pafs.FileType.File:
+        return [info]
+    selector = pafs.FileSelector(base, recursive=True, allow_not_found=True)
+    found = [
+        each
+        for each in system.get_file_info(selector)
+        if each.type == pafs.FileType.File
+        and not each.base_name.startswith((".", "_"))
+        and (not is_glob or PurePosixPath(each.path).match(str(pattern)))
+    ]
+    if not found:
+        raise UserError(f"{path}: no such file, or nothing in it")
+    return sorted(found, key=lambda each: each.path)
+
+
+def md5(system: pafs.FileSystem, path: str) -> str:
+    """MD5 of a file's content, read in blocks: 32 hex digits."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with system.open_input_stream(path) as stream:
+        while block := stream.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write(system: pafs.FileSystem, path: str, content: bytes) -> None:
+    """Write a file whole or not at all, whoever else writes the same one.
+
+    An object store shows an object once it is there; a local file gets its name last.
+    """
+    if not isinstance(system, pafs.LocalFileSystem):
+        with system.open_output_stream(path) as stream:
+            stream.write(content)
+        return
+    folder, name = PurePosixPath(path).parent, PurePosixPath(path).name
+    partial = str(folder / f"_{name}.{uuid.uuid4().hex}.partial")
+    with system.open_output_stream(partial) as stream:
+        stream.write(content)
+    system.move(partial, path)
+
+
+def read(system: pafs.FileSystem, path: str) -> bytes | None:
+    """A file's content; None where there is no such file."""
+    (info,) = system.get_file_info([path])
+    if info.type != pafs.FileType.File:
+        return None
+    with system.open_input_stream(path) as stream:
+        return bytes(stream.read())

@@ -1,0 +1,1 @@
+"""The search for better parameters, from a space to an experiment of DVC."""
