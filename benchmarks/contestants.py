@@ -93,7 +93,8 @@ def ours(name: str, seed: int, share: float, epochs: int | None) -> keras.Model:
         images = np.resize(train.images, (size, *train.images.shape[1:]))
         train = Split(images, np.resize(train.labels, size))
     validation, threads = measuring.split("validation"), params_of("").train.threads
-    networks = training.train_members(recipe, train, validation, 10, seed, threads, lambda *_: None)
+    lesson = training.Lesson(train, validation, [str(digit) for digit in range(10)])
+    networks = training.train_members(recipe, lesson, seed, threads, lambda *_: None)
     return models.averaged(networks, recipe.views)
 
 

@@ -14,7 +14,7 @@ with quiet.importing_tensorflow():
     import keras
     import tensorflow as tf
 
-    from digits.training import networks, training
+    from digits.training import networks, normalization, training
 
 ROUNDS = 3
 EPOCHS = 2
@@ -25,27 +25,29 @@ def main() -> None:
     settings = params.load().train
     recipe = settings.cnn.model_copy(update={"epochs": EPOCHS})
     train, validation = measuring.split("train"), measuring.split("validation")
+    lesson = training.Lesson(train, validation, [str(digit) for digit in range(10)])
     training.be_deterministic(settings.seed, settings.threads)
 
     def fit(network: keras.Model) -> None:
-        training.train(network, train, validation, recipe, settings.seed, lambda *_: None)
+        training.train(network, lesson, recipe, settings.seed, lambda *_: None)
 
     def loop(network: keras.Model) -> None:
         steps = len(train.labels) // recipe.batch_size
         optimizer = training.optimizer(recipe, training.learning_rates(recipe, steps * EPOCHS))
-        classifier = keras.Model(network.inputs, network.get_layer("logits").output)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        twin = normalization.clone(network)
+        classifier = keras.Model(twin.inputs, twin.get_layer("logits").output)
+        loss = training.loss
         optimizer.build(classifier.trainable_variables)
 
         @tf.function  # type: ignore[untyped-decorator]
         def epoch(batches: tf.data.Dataset) -> None:
             for images, labels in batches:
                 with tf.GradientTape() as tape:
-                    value = loss(labels, classifier(images, training=True))
+                    value = tf.reduce_mean(loss(labels, classifier(images, training=True)))
                 weights = classifier.trainable_variables
                 optimizer.apply_gradients(zip(tape.gradient(value, weights), weights, strict=True))
 
-        batches = training.batches(train, recipe, settings.seed)
+        batches = training.batches(train, lesson.classes, recipe, settings.seed)
         for _ in range(EPOCHS):
             epoch(batches)
             classifier.predict(validation.images, batch_size=500, verbose=0)  # as `fit` does

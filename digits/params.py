@@ -53,7 +53,9 @@ class Augmentation(Section):
     shift: float = Field(ge=0, le=14, description="largest shift in each direction, pixels")
     rotation: float = Field(ge=0, le=180, description="largest rotation, degrees")
     zoom: Fraction = Field(description="largest relative change of scale, each axis on its own")
+    slant: float = Field(ge=0, le=45, description="largest slant of the strokes, degrees")
     elastic: float = Field(ge=0, le=10, description="spread of the elastic displacement, pixels")
+    styles: Fraction = Field(description="share of the digits 1, 4, 7, 9 given another style")
     spoiled: Fraction = Field(description="share given a bad ground, stripes, noise, or lines")
     outliers: Fraction = Field(description="share made scribbles and the like, of no class")
 

@@ -25,6 +25,7 @@ def main(params: Params, model: str) -> None:
             from digits.training import trained, training
 
         train, validation = map(splits.load, paths)
+        lesson = training.Lesson(train, validation, classes)
         curves: list[dict[str, float]] = []
 
         def on_epoch(_: int, measured: Mapping[str, float]) -> None:
@@ -34,13 +35,7 @@ def main(params: Params, model: str) -> None:
 
         begun = time.process_time()
         members = training.train_members(
-            recipe,
-            train,
-            validation,
-            len(classes),
-            params.train.seed,
-            params.train.threads,
-            on_epoch,
+            recipe, lesson, params.train.seed, params.train.threads, on_epoch
         )
         run.log_metrics({"training_cpu_seconds": time.process_time() - begun})
         data = {path.as_posix(): files.md5(path) for path in paths}

@@ -112,7 +112,7 @@ def averaged(networks: Sequence[keras.Model], views: int) -> keras.Model:
     return keras.Model(images, ops.mean(each, axis=0), name=name)
 
 
-def each(model: keras.Model) -> keras.Model:
+def separate_answers(model: keras.Model) -> keras.Model:
     """What each network says of each view, instead of the mean that `averaged` takes of it.
 
     Returns:

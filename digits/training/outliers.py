@@ -1,76 +1,160 @@
 """Images of what is none of the classes, for a network to learn not to be sure of.
 
 D. Hendrycks et al., Deep anomaly detection with outlier exposure, 2019, arXiv:1812.04606. They
-are made in the graph of a batch's own images, so that any data set has them.
+are made of nothing but a batch's own images and code, so that any data set has them.
 """
 
 import math
+from functools import lru_cache
 
-import tensorflow as tf
+import cv2
+import numpy as np
+
+from digits.params import Augmentation
+from digits.training import strokes
+from digits.training.augmentation import move
 
 POINTS = 96  # along the line of a scribble
 WAVES = 5  # frequencies it is made of
-EXTENT = 0.65  # of the image's side: a scribble's, as of MNIST's digits
+EXTENT = 20 / 28  # of the image's side: what is drawn fills it as MNIST's digits do
+PENS = (1.2, 3.6)  # thinnest and thickest stroke, for an image of 28 pixels
+
+# OpenCV's fonts are strokes, after A. V. Hershey, Calligraphy for computers, 1967.
+FONTS = (
+    cv2.FONT_HERSHEY_SIMPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_COMPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
+    cv2.FONT_HERSHEY_SIMPLEX | cv2.FONT_ITALIC,
+    cv2.FONT_HERSHEY_COMPLEX | cv2.FONT_ITALIC,
+)
+# Letters and signs that nobody would take for a digit: without O, o, I, l, S, Z, b, g, q, say.
+GLYPHS = "ACEFHJKLMNPRTUVWXYacdefhjkmnprtuvwxy%&$#@+=?*<"
+# Handwriting differs from a font, and one writer from another, far more than digits are moved.
+HAND = Augmentation(
+    shift=1, rotation=12, zoom=0.2, slant=20, elastic=1.3, styles=0, spoiled=0, outliers=0
+)
 
 
-def draw(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Make of each image a scribble, itself torn, or itself with another one.
+def draw(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Replace each image by a glyph, strokes, a scribble, itself torn, or itself with another.
 
     Args:
-        images: `float32 (B, height, width)`, 0 the paper and 255 full ink; B is known.
-        seed: `int64 (2,)`; equal seeds give equal outliers.
+        images: `uint8 (B, height, width)`, 0 the paper and 255 full ink.
+        rng: an equal state gives equal outliers.
 
     Returns:
-        `float32 (B, height, width)`, from 0 to 255.
+        `uint8 (B, height, width)`.
     """
-    kinds = (scribbled, scribbled, torn, joined)  # nobody writes the latter two
-    drawn = tf.stack([kind(images, seed + 3 * n) for n, kind in enumerate(kinds)], axis=1)
-    return _one_of(drawn, seed + 3 * len(kinds))
+    kinds = (glyphs, scribbled, torn, joined, crossed)
+    chosen = rng.choice(len(kinds), len(images), p=(0.5, 0.2, 0.08, 0.1, 0.12))
+    drawn = np.empty_like(images)
+    for number, kind in enumerate(kinds):
+        if (of_kind := chosen == number).any():
+            drawn[of_kind] = kind(images[of_kind], rng)
+    return drawn
 
 
-def scribbled(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def scribbled(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A curve of random waves, drawn by a pen of random width; nothing is left of the image."""
-    count, (height, width) = images.shape[0], images.shape[1:]
-    pen, length = tf.unstack(tf.random.stateless_uniform((2, count, 1, 1), seed))
-    phase = tf.random.stateless_uniform((count, 2, WAVES, 1), seed + 1)
-    wave = tf.range(1, WAVES + 1, dtype=tf.float32)[:, tf.newaxis]
-    amplitude = tf.random.stateless_normal((count, 2, WAVES, 1), seed + 2) / wave**0.25
-    time = tf.linspace(0.0, 1.0, POINTS) * (0.7 + 0.3 * length)[..., tf.newaxis]
-    curve = tf.reduce_sum(amplitude * tf.sin(2 * math.pi * (wave * time + phase)), axis=2)
-    low, high = (end(curve, axis=2, keepdims=True) for end in (tf.reduce_min, tf.reduce_max))
-    size = tf.reduce_max(high - low, axis=1, keepdims=True)
-    curve = (curve - (low + high) / 2) / size * EXTENT * min(height, width)
-    x, y = (curve[:, axis, tf.newaxis, tf.newaxis] for axis in (0, 1))
-    columns = tf.range(width, dtype=tf.float32)[:, tf.newaxis] - (width - 1) / 2
-    rows = tf.range(height, dtype=tf.float32)[:, tf.newaxis, tf.newaxis] - (height - 1) / 2
-    distance = tf.sqrt(tf.reduce_min((columns - x) ** 2 + (rows - y) ** 2, axis=3))
-    return 255 * tf.clip_by_value(1.5 + pen - distance, 0, 1)
+    wave = np.arange(1, WAVES + 1)[:, np.newaxis]
+    drawn = []
+    for _ in images:
+        amplitude = rng.standard_normal((2, WAVES, 1)) / wave**0.25
+        phase, length = rng.random((2, WAVES, 1)), rng.uniform(0.4, 1)
+        time = np.linspace(0, length, POINTS)
+        curve = (amplitude * np.sin(2 * math.pi * (wave * time + phase))).sum(axis=1)
+        drawn.append(_drawn([curve.T], images.shape[1:], rng))
+    return np.stack(drawn)
 
 
-def torn(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def crossed(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Three to six straight or bent strokes with corners between, as of letters not in use."""
+    drawn = []
+    for _ in images:
+        start, curves = rng.random(2), []
+        for _ in range(rng.integers(3, 7)):
+            end = rng.random(2)
+            middle = (start + end) / 2 + rng.normal(0, 0.25, 2) * rng.integers(2)
+            curves.append(strokes.bend(start, middle, end))
+            start = end if rng.random() < 0.6 else rng.random(2)
+        drawn.append(_drawn(curves, images.shape[1:], rng))
+    return np.stack(drawn)
+
+
+def _drawn(
+    curves: list[np.ndarray], shape: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """Curves of any size, made to fill an image as a digit does, by a pen of random width."""
+    every = np.concatenate(curves)
+    low, high = every.min(axis=0), every.max(axis=0)
+    side = EXTENT * min(shape)
+    pen = rng.uniform(*PENS) * min(shape) / 28
+    scale = (side - pen) / (high - low).max()
+    centre = (np.array(shape[::-1]) - 1) / 2
+    fitted = [(curve - (low + high) / 2) * scale + centre for curve in curves]
+    return strokes.draw(fitted, shape, pen)
+
+
+def glyphs(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Letters and signs, each written in a way of its own; nothing is left of the image."""
+    every = _every_glyph(images.shape[1:])
+    return move(every[rng.integers(len(every), size=len(images))], HAND, rng)
+
+
+@lru_cache(maxsize=2)
+def _every_glyph(shape: tuple[int, int]) -> np.ndarray:
+    """Each glyph of each font by three pens, as large as a digit and centred by its mass."""
+    return np.stack(
+        [
+            _glyph(text, font, thickness, shape)
+            for font in FONTS
+            for text in GLYPHS
+            for thickness in (5, 9, 14)
+        ]
+    )
+
+
+def _glyph(text: str, font: int, thickness: int, shape: tuple[int, int]) -> np.ndarray:
+    large = np.zeros((240, 320), np.uint8)
+    cv2.putText(large, text, (110, 160), font, 4, 255, thickness, cv2.LINE_AA)
+    left, top, width, height = cv2.boundingRect(large)
+    ink = large[top : top + height, left : left + width]
+    scale = EXTENT * min(shape) / max(width, height)
+    moments = cv2.moments(ink)
+    x, y = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+    target_x, target_y = (shape[1] - 1) / 2, (shape[0] - 1) / 2
+    small = cv2.GaussianBlur(ink, (0, 0), 0.4 / scale)
+    placing = np.array([[scale, 0, target_x - scale * x], [0, scale, target_y - scale * y]])
+    return cv2.warpAffine(small, placing, shape[::-1], flags=cv2.INTER_LINEAR)
+
+
+def torn(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The image in two or four parts, which have changed places."""
-    height, width = images.shape[1:]
-    halves = tf.roll(images, height // 2, 1)
-    return _one_of(tf.stack([halves, tf.roll(halves, width // 2, 2)], axis=1), seed)
+    _, height, width = images.shape
+    halves = np.roll(images, height // 2, 1)
+    return _one_of([halves, np.roll(halves, width // 2, 2)], rng)
 
 
-def joined(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def joined(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """With another one: squeezed side by side, or one above the other, or laid over it turned."""
-    others = tf.roll(images, 1, 0)
-    height, width = images.shape[1:]
+    others = rng.permutation(images) if len(images) > 1 else images[:, ::-1]
+    _, height, width = images.shape
     top, left = height // 2, width // 2
     across = [_squeezed(images, height, left), _squeezed(others, height, width - left)]
     down = [_squeezed(images, top, width), _squeezed(others, height - top, width)]
-    over = tf.maximum(images, others[:, ::-1, ::-1])
-    return _one_of(tf.stack([tf.concat(across, 2), tf.concat(down, 1), over], axis=1), seed)
+    over = np.maximum(images, others[:, ::-1, ::-1])
+    return _one_of([np.concatenate(across, 2), np.concatenate(down, 1), over], rng)
 
 
-def _squeezed(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    return tf.image.resize(images[..., tf.newaxis], (height, width))[..., 0]
+def _squeezed(images: np.ndarray, height: int, width: int) -> np.ndarray:
+    return np.stack(
+        [cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) for image in images]
+    )
 
 
-def _one_of(several: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Of each image's versions, `(B, versions, height, width)`, a random one."""
-    count, versions = several.shape[:2]
-    chosen = tf.random.stateless_uniform((count,), seed, 0, versions, tf.int32)
-    return tf.gather(several, chosen, batch_dims=1)
+def _one_of(versions: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Of each image's versions, `(B, height, width)` each, a random one."""
+    chosen = rng.integers(len(versions), size=len(versions[0]))
+    return np.stack(versions)[chosen, np.arange(len(chosen))]

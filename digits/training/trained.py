@@ -58,7 +58,7 @@ def calibrate(
         coverage: share of it that is to be answered.
     """
     model = networks.averaged(members, recipe.views)
-    answers = networks.each(model).predict(validation.images, batch_size=500, verbose=0)
+    answers = networks.separate_answers(model).predict(validation.images, batch_size=500, verbose=0)
     temperature = calibration.temperature(answers, validation.labels)
     networks.temper(members, temperature)
     confidence = model.predict(validation.images, batch_size=500, verbose=0).max(axis=1)

@@ -5,17 +5,23 @@ Equal seeds, data, packages, thread counts and type of CPU give equal weights.
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
+from threadpoolctl import threadpool_limits
 
 from digits.base.errors import UserError
 from digits.data.splits import Split
 from digits.params import Recipe
-from digits.training import networks, outliers
+from digits.training import networks, normalization, outliers
 from digits.training.augmentation import augment
+from digits.training.styles import restyle
+
+OnEpoch = Callable[[int, dict[str, float]], None]
 
 # Batches that one call of the graph runs: Python's share of each step goes with it.
 STEPS_PER_CALL = 32
@@ -33,47 +39,55 @@ def be_deterministic(seed: int, threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
+    # The batches are made beside TensorFlow, whose threads leave no core for others that spin.
+    cv2.setNumThreads(1)
+    threadpool_limits(1, user_api="blas")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a network learns from, and is watched on.
+
+    Attributes:
+        training: what it learns from.
+        validation: what `OnEpoch` is told the loss and accuracy of.
+        classes: their names, in the order of the labels.
+    """
+
+    training: Split
+    validation: Split
+    classes: Sequence[str]
 
 
 def train_members(
-    recipe: Recipe,
-    training: Split,
-    validation: Split,
-    classes: int,
-    seed: int,
-    threads: int,
-    on_epoch: Callable[[int, dict[str, float]], None],
+    recipe: Recipe, lesson: Lesson, seed: int, threads: int, on_epoch: OnEpoch
 ) -> list[keras.Model]:
     """Build and train the networks of a recipe, of seeds one apart; see `train`."""
     members = []
     for member in range(seed, seed + recipe.members):
         be_deterministic(member, threads)
-        network = networks.build(recipe, training.images.shape[1:], classes)
-        train(network, training, validation, recipe, member, on_epoch)
+        shape = lesson.training.images.shape[1:]
+        network = networks.build(recipe, shape, len(lesson.classes))
+        train(network, lesson, recipe, member, on_epoch)
         members.append(network)
     return members
 
 
-def train(
-    model: keras.Model,
-    train: Split,
-    validation: Split,
-    recipe: Recipe,
-    seed: int,
-    on_epoch: Callable[[int, dict[str, float]], None],
-) -> None:
+def train(model: keras.Model, lesson: Lesson, recipe: Recipe, seed: int, on_epoch: OnEpoch) -> None:
     """Train `model` in place.
 
     Args:
-        model: from `digits.models.build`.
-        train: what it learns from.
-        validation: what `on_epoch` is told the loss and accuracy of.
+        model: from `networks.build`.
+        lesson: the images, and the names of their classes.
+        recipe: what the network was built by.
+        seed: of the order of the images and of what is done to them.
         on_epoch: gets the number of the epoch, from 1, and its `loss`, `accuracy`,
             `val_loss`, `val_accuracy` and the `learning_rate` at its end.
 
     Raises:
         UserError: there are fewer images than a batch holds, or a loss is not finite.
     """
+    train, validation = lesson.training, lesson.validation
     steps = len(train.labels) // recipe.batch_size
     if steps == 0:
         raise UserError(
@@ -82,7 +96,8 @@ def train(
         )
     schedule = learning_rates(recipe, steps * recipe.epochs)
     # The loss of logits is exact where that of a probability near 0 has lost its digits.
-    classifier = keras.Model(model.inputs, model.get_layer("logits").output)
+    twin = normalization.clone(model)
+    classifier = keras.Model(twin.inputs, twin.get_layer("logits").output)
     classifier.compile(
         optimizer=optimizer(recipe, schedule),
         loss=loss,
@@ -101,7 +116,7 @@ def train(
         on_epoch(epoch + 1, {**logs, "learning_rate": float(rate)})
 
     classifier.fit(
-        batches(train, recipe, seed),
+        batches(train, lesson.classes, recipe, seed),
         epochs=recipe.epochs,
         validation_data=(validation.images, validation.labels),
         validation_batch_size=500,
@@ -109,6 +124,7 @@ def train(
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=report)],
         verbose=1 if sys.stdout.isatty() else 2,
     )
+    model.set_weights(twin.get_weights())
 
 
 def loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -131,40 +147,38 @@ def accuracy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.boolean_mask(tf.argmax(logits, axis=1) == labels, labels != NONE)
 
 
-def batches(split: Split, recipe: Recipe, seed: int) -> tf.data.Dataset:
+def batches(split: Split, classes: Sequence[str], recipe: Recipe, seed: int) -> tf.data.Dataset:
     """Batches of (images `uint8 (B, height, width)`, labels `int32 (B,)`).
 
     The last images of a batch are made outliers. Each pass over the data set has its own
-    order and its own random maps, and leaves out the few images that do not fill a batch.
+    order and its own random changes, and leaves out the few images that do not fill a batch.
     """
     rng = np.random.default_rng(seed)
     steps = len(split.labels) // recipe.batch_size
+    augmentation = recipe.augmentation
+    strange = round(augmentation.outliers * recipe.batch_size)
 
-    def generate() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         order = rng.permutation(len(split.labels))[: steps * recipe.batch_size]
         for chosen in order.reshape(steps, recipe.batch_size):
-            yield split.images[chosen], split.labels[chosen], rng.integers(2**31, size=2)
-
-    def load(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        augmented = augment(tf.cast(images, tf.float32), recipe.augmentation, seed)
-        labels = tf.cast(labels, tf.int32)
-        if count := round(recipe.augmentation.outliers * recipe.batch_size):
-            strange = outliers.draw(augmented[-count:], seed + 100)
-            augmented = tf.concat([augmented[:-count], strange], axis=0)
-            labels = tf.concat([labels[:-count], tf.fill([count], NONE)], axis=0)
-        # Whole numbers, because those are what the model is given in use.
-        return tf.cast(augmented, tf.uint8), labels
+            images, labels = split.images[chosen], split.labels[chosen].astype(np.int32)
+            if augmentation.styles:
+                images = restyle(images, labels, classes, augmentation.styles, rng)
+            images = augment(images, augmentation, rng)
+            if strange:
+                images[-strange:] = outliers.draw(images[-strange:], rng)
+                labels[-strange:] = NONE
+            yield images, labels
 
     # Not a tensor of all images, which would be a second copy of them.
     drawn = tf.data.Dataset.from_generator(
         generate,
         output_signature=(
             tf.TensorSpec((recipe.batch_size, *split.images.shape[1:]), tf.uint8),
-            tf.TensorSpec(recipe.batch_size, tf.uint8),
-            tf.TensorSpec(2, tf.int64),
+            tf.TensorSpec(recipe.batch_size, tf.int32),
         ),
     )
-    return drawn.apply(tf.data.experimental.assert_cardinality(steps)).map(load).prefetch(4)
+    return drawn.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
 
 
 def learning_rates(recipe: Recipe, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

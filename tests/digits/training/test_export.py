@@ -21,7 +21,7 @@ with importing_tensorflow():
 
     from digits.training import networks as models
 
-TRAIN = params.load(Path(__file__).parents[2] / "params.yaml").train
+TRAIN = params.load(Path(__file__).parents[3] / "params.yaml").train
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
 FACTS = {
     "classes": ["a", "b", "c"],

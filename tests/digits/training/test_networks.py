@@ -15,7 +15,7 @@ with importing_tensorflow():
 
     from digits.training import networks as models
 
-TRAIN = params.load(Path(__file__).parents[2] / "params.yaml").train
+TRAIN = params.load(Path(__file__).parents[3] / "params.yaml").train
 CNN, MLP, RESNET = TRAIN.cnn, TRAIN.mlp, TRAIN.resnet
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 12, 10), np.uint8)
 
@@ -189,9 +189,9 @@ def test_the_average_has_the_networks_name_and_its_layers_have_their_own() -> No
 
 
 @pytest.mark.parametrize(("count", "views"), [(1, 1), (1, 5), (3, 1), (2, 5)])
-def test_each_gives_what_the_mean_is_taken_of(count: int, views: int) -> None:
+def test_separate_answers_are_what_the_mean_is_taken_of(count: int, views: int) -> None:
     model = models.averaged(members(count, MLP), views)
-    answers = models.each(model).predict(IMAGES, batch_size=2, verbose=0)
+    answers = models.separate_answers(model).predict(IMAGES, batch_size=2, verbose=0)
     assert answers.shape == (len(IMAGES), count * views, 3)
     expected = model.predict(IMAGES, verbose=0)
     np.testing.assert_allclose(answers.mean(axis=1), expected, atol=1e-6)
@@ -201,9 +201,9 @@ def test_each_gives_what_the_mean_is_taken_of(count: int, views: int) -> None:
 def test_a_temperature_divides_all_logits(count: int, views: int) -> None:
     networks = members(count, CNN)
     model = models.averaged(networks, views)
-    before = np.log(models.each(model).predict(IMAGES, verbose=0))
+    before = np.log(models.separate_answers(model).predict(IMAGES, verbose=0))
     models.temper(networks, 2.0)
-    after = models.each(model).predict(IMAGES, verbose=0)
+    after = models.separate_answers(model).predict(IMAGES, verbose=0)
     tempered = np.exp(before / 2)
     np.testing.assert_allclose(after, tempered / tempered.sum(axis=2, keepdims=True), atol=1e-5)
     mean = model.predict(IMAGES, verbose=0)
