@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro fast record seeds benchmarks test test-all test-slow chromium test-server java spark test-spark fuzz lint verify \
-	review comment nightly format serve ui lock docs
+	review comment nightly format serve page ui lock docs
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -79,11 +79,12 @@ FUZZ ?= 2000
 fuzz: setup  ## FUZZ (2000) strange requests of each kind to the server
 	FUZZ=$(FUZZ) pytest tests/digits/serving/test_fuzz.py
 
-lint: setup  ## ruff, its formatter, mypy, and the floors of the packages
+lint: setup  ## ruff, its formatter, mypy, the floors of the packages, and the page's oldest browsers
 	ruff check
 	ruff format --check
 	mypy
 	lint-imports
+	python .ci/old_browsers.py digits/serving/page/*.js digits/serving/page/*.css digits/serving/offline.js
 
 verify: setup  ## is the committed dvc.lock that of the code and the parameters?
 	@if plan=$$(dvc repro --allow-missing --dry 2>&1) \
@@ -113,6 +114,10 @@ format: setup  ## format the code, sort the imports
 
 serve: setup  ## read digits: the server and its page on http://127.0.0.1:8000
 	digits serve
+
+page: setup  ## the page without a server: write it to build/page, serve it on http://127.0.0.1:8001
+	digits export-page build/page
+	python -m http.server --directory build/page --bind 127.0.0.1 8001
 
 ui: setup  ## look at the runs: MLflow's UI on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1

@@ -9,6 +9,7 @@ from digits.base.errors import UserError
 from digits.cli import (  # noqa: F401
     experiments,
     importing,
+    page,
     promotion,
     recognition,
     review,

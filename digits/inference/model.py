@@ -77,6 +77,11 @@ class Model:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
+    @property
+    def content(self) -> bytes:
+        """The ONNX file."""
+        return self._content
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """The probabilities of the classes.
 

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from digits.base.errors import UserError
 from digits.recognition.recognizer import Recognizer
 from digits.serving.guard import Guard, Limits, Metrics, refusal
-from digits.serving.routes import drawing, operations, prediction, scoring, site
+from digits.serving.routes import device, drawing, operations, prediction, scoring, site
 from digits.serving.service import Service
 
 PAGE = Path(__file__).parent / "page"
@@ -54,7 +54,7 @@ def build(
     )
     app.add_middleware(Guard, limits=limits, metrics=metrics)
     _handle_errors(app)
-    for subject in (prediction, drawing, scoring, operations):
+    for subject in (prediction, drawing, scoring, operations, device):
         app.include_router(subject.router(service))
     site.add(app, page, limits)
     return app

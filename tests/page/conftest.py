@@ -1,7 +1,10 @@
 """The page in a real browser, Chromium, against the real server with two small networks."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from benchmarks import browser
+from digits.base.errors import UserError
 from digits.data.splits import Split
+from digits.recognition.recognizer import Recognizer
+from digits.serving import export, runtime
 from tests import small_networks
 from tests.page.visits import DESK, Server, Visit, handwritten
 
@@ -24,10 +30,52 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, handwriting: Split) -> P
 
 
 @pytest.fixture(scope="session")
-def server(workspace: Path, clean_environment: dict[str, str]) -> Iterator[Server]:
-    server = Server(workspace, clean_environment)
+def server(
+    workspace: Path, clean_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One without ONNX Runtime for browsers: the page has to ask it."""
+    cache = str(tmp_path_factory.mktemp("cache"))
+    server = Server(workspace, clean_environment | {"DIGITS_CACHE": cache})
     yield server
     server.end()
+
+
+@pytest.fixture(scope="session")
+def browser_runtime() -> Path:
+    """ONNX Runtime for browsers, fetched once."""
+    try:
+        return runtime.fetch()
+    except UserError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def exported(
+    browser_runtime: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The page as static files."""
+    folder = tmp_path_factory.mktemp("exported") / "page"
+    export.export([Recognizer(workspace / "models" / name) for name in ("cnn", "mlp")], folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def static_url(exported: Path) -> Iterator[str]:
+    """Served by a plain web server."""
+    handler = partial(QuietHandler, directory=str(exported))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Without a line for each request."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, Request, expect
 
 from benchmarks import browser
+from digits.serving.strokes import parse_strokes
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 READ = "02358"  # what both small networks read well
@@ -74,13 +75,19 @@ class Visit:
         return response.json()
 
     def sent(self) -> np.ndarray:
-        """The pixels to be read that were sent last, `uint8 (height, width)`."""
+        """The picture to be read that was sent last, `uint8 (height, width)`."""
         self.settle()
         request = self.requests[-1]
         query = parse_qs(urlsplit(request.url).query)
         assert request.post_data_buffer
         pixels = np.frombuffer(request.post_data_buffer, np.uint8)
         return pixels.reshape(int(query["height"][0]), int(query["width"][0]))
+
+    def sent_strokes(self) -> list[np.ndarray]:
+        """The strokes that were sent last."""
+        self.settle()
+        assert self.requests[-1].post_data_buffer is not None
+        return parse_strokes(self.requests[-1].post_data_buffer)
 
 
 def handwritten(text: str, size: int = 100, height: float = 1.6) -> Image.Image:
@@ -137,7 +144,7 @@ def give(page: Page, event: str, content: bytes) -> None:
 def fulfil(page: Page, status: int, detail: str) -> None:
     """Answer the next request with an error."""
     answer = {"status": status, "json": {"detail": detail}}
-    page.route("**/read?*", lambda route: route.fulfill(**answer), times=1)
+    page.route("**/strokes?*", lambda route: route.fulfill(**answer), times=1)
 
 
 def violations(page: Page) -> list[str]:

@@ -162,3 +162,6 @@ takePictures(
 );
 changed();
 document.documentElement.dataset.started = "true";
+if (document.querySelector("link[rel=manifest]") && "serviceWorker" in navigator) {
+  navigator.serviceWorker.register("offline.js"); // the exported page: it works without a network
+}

@@ -16,9 +16,11 @@ const COLOURS = new Uint32Array(
   ).buffer,
 );
 
-/** @returns {Uint8Array} */
-export const bytes = (/** @type {string} */ base64) =>
-  Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+/** @returns {Uint8Array} what the server sends as base64, and the device as it is */
+export const bytes = (/** @type {string | Uint8Array} */ pixels) =>
+  typeof pixels === "string"
+    ? Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0))
+    : pixels;
 
 /** What the networks see: light ink on black. */
 export function drawInk(/** @type {HTMLCanvasElement} */ canvas, /** @type {Uint8Array} */ ink) {

@@ -116,8 +116,8 @@ export class Paper {
   /** Erase the strokes under a pointer. */
   erase(/** @type {PointerEvent} */ event) {
     const { x, y } = this.point(event);
-    const at = [x * EIGHTHS, y * EIGHTHS, (ERASER / this.#scale) * EIGHTHS];
-    const left = this.#sheet.strokes.filter((stroke) => !isNear(stroke, ...at));
+    const tip = [x * EIGHTHS, y * EIGHTHS, (ERASER / this.#scale) * EIGHTHS];
+    const left = this.#sheet.strokes.filter((stroke) => !isNear(stroke, ...tip));
     if (left.length < this.#sheet.strokes.length) this.#restore(left);
   }
 

@@ -2,15 +2,16 @@
  * Asks for the newest drawing to be read, one question at a time.
  *
  * @typedef {{digit: string, confidence: number, probabilities: number[], refused: boolean}} Answer
- * @typedef {{box: number[], row: number, crop: string, answers: Object<string, Answer>}} Digit
+ * @typedef {{box: number[], row: number, crop: string | Uint8Array, answers: Object<string, Answer>}} Digit
  * @typedef {{name: string, pools: boolean, channels: number, height: number, width: number,
- *   pixels: string}} Layer
+ *   pixels: string | Uint8Array}} Layer
  * @typedef {{digits: Digit[], classes: string[], maps?: {digit: number, layers: Layer[]},
  *   milliseconds: number}} Reading
  * @typedef {{revision: number, isWriting: boolean, maps?: number,
  *   sheet: import("./paper.js").Sheet, plain: () => HTMLCanvasElement}} State
  */
 
+import { Device } from "./device.js";
 import { askServer, Trouble } from "./server.js";
 
 const PAUSE = 1000; // milliseconds until the same is asked again
@@ -21,6 +22,9 @@ export class Reader {
   #isStale = false;
   #isAsking = false;
   #isTroubled = false; // what else is told is for others to take back
+  #device = new Device();
+  #described; // resolved once it is known who may read
+  #opened; // once the device can
   /** @type {number[]} */ #written = []; // the times of what the pen wrote since
 
   /**
@@ -31,6 +35,9 @@ export class Reader {
    */
   constructor(state, show, tell) {
     Object.assign(this, { state, show, tell });
+    this.#described = this.#device.describe();
+    this.#opened = this.#described.then(() => this.#device.open());
+    this.#opened.then(() => this.#device.isReady && this.read());
   }
 
   /** Read what has changed, with the time at which the pen wrote it, if that was it. */
@@ -53,7 +60,7 @@ export class Reader {
     const [state, start] = [this.state(), performance.now()];
     const ticking = setInterval(() => this.#tick(start), TICK);
     try {
-      const reading = await askServer(state);
+      const reading = await this.#reading(state);
       if (this.#isTroubled) this.tell.trouble("");
       this.#isTroubled = false;
       if (this.#isOld(state, start)) {
@@ -78,6 +85,25 @@ export class Reader {
     }
   }
 
+  /** @returns {Promise<Reading>} by the device where it can, by the server otherwise */
+  async #reading(/** @type {State} */ state) {
+    await this.#described;
+    if (!this.#device.hasServer) await this.#opened;
+    if (this.#device.isReady && !state.sheet.picture) {
+      try {
+        return await this.#device.read(state);
+      } catch (error) {
+        this.#device.isReady = false; // not again: it is the browser's memory, or its worker
+        this.#device.reason = error.message;
+      }
+    }
+    if (this.#device.hasServer) return askServer(state);
+    if (state.sheet.picture) {
+      throw new Trouble("Pictures need the server, `digits serve`: here only strokes are read.");
+    }
+    throw new Trouble(`This browser cannot read by itself: ${this.#device.reason}.`);
+  }
+
   /** Whether an answer is to a drawing that is no longer there. */
   #isOld(/** @type {State} */ { revision }, /** @type {number} */ start) {
     if (this.state().revision !== revision) return true;
@@ -86,7 +112,8 @@ export class Reader {
 
   #tick(/** @type {number} */ start) {
     const seconds = Math.round((performance.now() - start) / 1000);
-    this.tell.waiting(`waiting for the server, ${seconds} s`);
+    const whom = this.#device.isReady ? "device" : "server";
+    this.tell.waiting(`waiting for the ${whom}, ${seconds} s`);
   }
 }
 

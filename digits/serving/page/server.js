@@ -5,7 +5,7 @@ const PATIENCE = 60_000; // milliseconds until the server counts as gone: slow n
 /** Why there is no reading. */
 export class Trouble extends Error {
   /** @param {string} message  @param {boolean} passes whether to ask the same again */
-  constructor(message, passes) {
+  constructor(message, passes = false) {
     super(message);
     this.passes = passes;
   }
@@ -13,21 +13,36 @@ export class Trouble extends Error {
 
 /** @returns {Promise<import("./reader.js").Reading>} */
 export async function askServer(/** @type {import("./reader.js").State} */ state) {
-  const { width, height } = state.sheet;
-  const query = new URLSearchParams({ width, height, unfinished: state.isWriting });
+  const { width, height, picture, strokes } = state.sheet;
+  const query = new URLSearchParams({ unfinished: state.isWriting });
   if (state.maps !== undefined) query.set("maps", state.maps);
-  const answer = await post(`read?${query}`, "application/octet-stream", grey(state.plain()));
+  let answer;
+  if (picture) {
+    query.set("width", width);
+    query.set("height", height);
+    answer = await post(`read?${query}`, grey(state.plain()));
+  } else {
+    answer = await post(`strokes?${query}`, packed(strokes));
+  }
   if (answer.ok) return answer.json();
   const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
   const passes = answer.status === 429 || answer.status >= 500;
   throw new Trouble(`The server says: ${detail}`, passes);
 }
 
-async function post(/** @type {string} */ url, /** @type {string} */ type, body) {
+/** Strokes as the server takes them: the number of points, then the numbers of each. */
+function packed(/** @type {import("./strokes.js").Stroke[]} */ strokes) {
+  const numbers = strokes.flatMap((stroke) => [stroke.length / 3, ...stroke]);
+  const view = new DataView(new ArrayBuffer(2 * numbers.length));
+  numbers.forEach((number, index) => view.setInt16(2 * index, number, true));
+  return view.buffer;
+}
+
+async function post(/** @type {string} */ url, body) {
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), PATIENCE);
   try {
-    const headers = { "Content-Type": type };
+    const headers = { "Content-Type": "application/octet-stream" };
     const response = await fetch(url, { method: "POST", headers, body, signal: patience.signal });
     const content = await response.text();
     return {

@@ -1,7 +1,8 @@
-"""POST /read: the digits of a drawing as every model sees them, for the page."""
+"""POST /read and /strokes: the digits of a drawing as every model sees them, for the page."""
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,16 +11,30 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from digits.base.errors import UserError
+from digits.recognition import drawing
+from digits.recognition.digitizing import Digit
 from digits.recognition.recognizer import stack
 from digits.serving import encoding, schemas
 from digits.serving.media import RAW
 from digits.serving.service import Service
+from digits.serving.strokes import parse_strokes
 
 BODY = schemas.body(
     "width x height bytes of grey, 0 black to 255 white.",
     **{RAW: {"type": "string", "format": "binary"}},
 )
+STROKES_BODY = schemas.body(
+    "Of each stroke the number of its points, then x, y and width of each point in eighths of a "
+    "pixel; all numbers have two bytes, the low one first.",
+    **{RAW: {"type": "string", "format": "binary"}},
+)
 Side = Annotated[int, Query(ge=1)]
+MapsOption = Annotated[
+    int | None, Query(ge=0, description="number of the digit whose feature maps to add")
+]
+UnfinishedOption = Annotated[
+    bool, Query(description="the pen is still down: what touches is not parted yet")
+]
 
 
 def router(service: Service) -> APIRouter:
@@ -35,12 +50,8 @@ def router(service: Service) -> APIRouter:
         request: Request,
         width: Side,
         height: Side,
-        maps: Annotated[
-            int | None, Query(ge=0, description="number of the digit whose feature maps to add")
-        ] = None,
-        unfinished: Annotated[
-            bool, Query(description="the pen is still down: what touches is not parted yet")
-        ] = False,
+        maps: MapsOption = None,
+        unfinished: UnfinishedOption = False,
     ) -> Response:
         """The digits of a drawing as every model sees them."""
         start = time.perf_counter()
@@ -51,26 +62,42 @@ def router(service: Service) -> APIRouter:
         if len(body) != width * height:
             raise UserError(f"{len(body)} bytes: must be {width} x {height}, one a pixel")
         picture = np.frombuffer(body, np.uint8).reshape(height, width)
-        reading = await _read(service, picture, parted=not unfinished, maps=maps)
+        main = service.served[0].recognizer
+        digits = await service.find(main, picture, parted=not unfinished)
+        reading = await _read(service, digits, maps)
+        reading["milliseconds"] = round(1000 * (time.perf_counter() - start), 3)
+        return encoding.json_response(reading)
+
+    @routes.post(
+        "/strokes",
+        responses={200: {"model": schemas.Reading}, **schemas.PROBLEMS},
+        openapi_extra=STROKES_BODY,
+    )
+    async def strokes(
+        request: Request, maps: MapsOption = None, unfinished: UnfinishedOption = False
+    ) -> Response:
+        """The digits of what a pen wrote as every model sees them."""
+        start = time.perf_counter()
+        body, main = await request.body(), service.served[0].recognizer
+        predict = None if unfinished else main.classify
+        digits = await service.in_thread(lambda: drawing.find(parse_strokes(body), predict))
+        if len(digits) > service.limits.digits:
+            raise UserError(f"{len(digits)} digits: at most {service.limits.digits} are answered")
+        reading = await _read(service, digits, maps)
         reading["milliseconds"] = round(1000 * (time.perf_counter() - start), 3)
         return encoding.json_response(reading)
 
     return routes
 
 
-async def _read(
-    service: Service, picture: np.ndarray, parted: bool, maps: int | None
-) -> dict[str, Any]:
-    """Find the digits of a picture, and ask every model for each.
+async def _read(service: Service, digits: Sequence[Digit], maps: int | None) -> dict[str, Any]:
+    """Ask every model for each digit.
 
     Args:
-        picture: `uint8 (height, width)`.
-        parted: whether digits that touch are parted.
         maps: number of the digit whose feature maps to add.
     """
     served = service.served  # another model may lead before the end
     main = served[0].recognizer
-    digits = await service.find(main, picture, parted)
     images = stack(digits)
     probabilities = await asyncio.gather(*(model.classify(images) for model in served))
     answers = {

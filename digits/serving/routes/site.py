@@ -1,15 +1,28 @@
 """What a browser shows: the page with its files, and the interface's description."""
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from digits.rendering import pages
 from digits.serving.guard import Limits
 
+# A browser asks each time whether it has the newest, by the ETag: none mixes two versions.
+REVALIDATED = {"Cache-Control": "no-cache"}
 API_PAGE = Path(__file__).parents[1] / "api.html"
+
+
+class PageFiles(StaticFiles):
+    """The page's files."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        """As StaticFiles does, with the header."""
+        response = super().file_response(*args, **options)
+        response.headers.update(REVALIDATED)
+        return response
 
 
 def add(app: FastAPI, page: Path, limits: Limits) -> None:
@@ -27,7 +40,7 @@ def add(app: FastAPI, page: Path, limits: Limits) -> None:
 
     @routes.get("/")
     def index() -> FileResponse:
-        return FileResponse(page / "index.html")
+        return FileResponse(page / "index.html", headers=REVALIDATED)
 
     app.include_router(routes)
-    app.mount("/static", StaticFiles(directory=page, check_dir=False))
+    app.mount("/static", PageFiles(directory=page, check_dir=False))
