@@ -12,12 +12,15 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-repro: setup  ## set up, then run the whole pipeline
+repro: setup  ## set up, then run the whole pipeline; are the results those committed?
+	@digits mend
 	dvc repro
+	@digits verify
 
 fast: setup  ## seconds of training: the pipeline with the values of profiles/fast
 record: setup  ## the best that half an hour of two cores buys: those of profiles/record
 fast record:
+	@digits mend
 	dvc exp run --temp $(addprefix --set-param ,$(shell grep -v '^#' profiles/$@))
 
 seeds: setup  ## five seeds of the parameters, as experiments: reports/benchmarks/seeds.md
@@ -87,6 +90,7 @@ lint: setup  ## ruff, its formatter, mypy, the floors of the packages, and the p
 	python .ci/old_browsers.py digits/serving/page/*.js digits/serving/page/*.css digits/serving/offline.js
 
 verify: setup  ## is the committed dvc.lock that of the code and the parameters?
+	@digits mend
 	@if plan=$$(dvc repro --allow-missing --dry 2>&1) \
 		&& ! echo "$$plan" | grep --quiet '^Running stage'; then echo 'dvc.lock is up to date'; \
 	else \
@@ -101,12 +105,9 @@ review: setup  ## what the workspace changes against BASE (main), as Markdown: r
 comment:  ## for CI: show review.md in the job's summary and as a comment of the pull request
 	$(PYTHON) .ci/comment.py
 
-nightly: setup  ## for CI: the whole pipeline by force; are the results those committed?
+nightly: verify  ## for CI: the whole pipeline by force; the same data, and models as good?
 	dvc repro --force
-	@changes=$$(git status --porcelain); test -z "$$changes" || { \
-		echo "$$changes"; digits diff HEAD; \
-		echo 'make: these are not the results committed; on another type of CPU models differ' >&2; \
-		exit 1; }
+	digits verify
 
 format: setup  ## format the code, sort the imports
 	ruff check --fix
@@ -138,6 +139,10 @@ ifneq ($(shell cat .venv/installed 2>/dev/null),$(CURDIR))
 .PHONY: .venv/installed # its scripts hold the path it was made at: a moved one is useless
 endif
 
+ifndef LOCKED # one make at a time: two would delete each other's .venv
+.venv/installed: requirements.lock
+	@$(PYTHON) -c "$$LOCK" .venv.lock $(MAKE) --no-print-directory LOCKED=yes .venv/installed
+else
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo 'make: Python 3.11, 3.12 or 3.13 is needed, this is' "$$($(PYTHON) --version 2>&1);" 'name another: make PYTHON=python3.12' >&2; exit 1; }
@@ -149,6 +154,17 @@ endif
 	$(BIN)/python -c "$$PLOTS_TEMPLATE" > .venv/plots.html
 	$(BIN)/python -c "$$TELEMETRY_OFF"
 	echo '$(CURDIR)' > $@
+endif
+
+# Take the lock of a file, and hold it as the command that follows, to its end or death.
+define LOCK
+import fcntl, os, sys
+file = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+fcntl.flock(file, fcntl.LOCK_EX)
+os.set_inheritable(file, True)
+os.execvp(sys.argv[2], sys.argv[2:])
+endef
+export LOCK
 
 # The page that `dvc plots` fills in (.dvc/config names it), readable without a network.
 define PLOTS_TEMPLATE

@@ -158,6 +158,12 @@ class Promote(Section):
     max_onnx_difference: float = Field(gt=0, description="of a probability, ONNX to Keras")
 
 
+class Verify(Section):
+    margin: float = Field(
+        gt=0, lt=1, description="of the difference of two accuracies that still is noise"
+    )
+
+
 class Params(Section):
     models: list[Literal["mlp", "cnn", "resnet"]] = Field(
         min_length=1, description="trained, evaluated, compared with the first"
@@ -169,6 +175,7 @@ class Params(Section):
     evaluate: Evaluate
     compare: Compare
     promote: Promote
+    verify: Verify
 
     @model_validator(mode="after")
     def each_model_once(self) -> Self:

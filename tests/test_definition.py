@@ -22,7 +22,10 @@ DATA_SET = params.load(ROOT / "params.yaml").data.name
 # Those that params.yaml does not switch on; their parameters wait.
 UNUSED_MODELS = set(params.Train.model_fields) - {"seed", "threads", "coverage"}
 UNUSED_MODELS -= set(params.load(ROOT / "params.yaml").models)
-COMMANDS = {"promote": "digits/promotion/gate.py"}  # sections that no stage obeys, and who does
+COMMANDS = {
+    "promote": "digits/promotion/gate.py",
+    "verify": "digits/review/verification.py",
+}  # sections that no stage obeys, and who does
 
 
 @dataclass(frozen=True)

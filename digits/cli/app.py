@@ -9,6 +9,7 @@ import typer
 import digits
 from digits.base.errors import UserError
 from digits.inference import loading
+from digits.tracking import mending
 
 app = typer.Typer(
     name="digits",
@@ -55,6 +56,8 @@ def at_root(
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "dvc.yaml").exists():
             os.chdir(folder)
+            if done := mending.mend():
+                typer.echo(done, err=True)
             return
     if context.invoked_subcommand in ANYWHERE:
         return

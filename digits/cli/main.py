@@ -15,6 +15,7 @@ from digits.cli import (  # noqa: F401
     review,
     scoring,
     serving,
+    verify,
 )
 from digits.cli.app import app
 

@@ -9,7 +9,7 @@ from typing import Any
 from mlflow.entities import Run
 
 from digits.base import yaml12
-from digits.tracking import lock, provenance
+from digits.tracking import availability, lock, provenance
 from digits.tracking import runs as tracking
 from digits.tracking.revisions import WORKSPACE, Revision
 
@@ -96,13 +96,22 @@ def _row(
     trained: Mapping[str, list[Run]],
 ) -> Row:
     found = trained.get(model.md5, [])
-    # The same model may have been trained by several experiments.
-    own = [run for run in found if run.data.tags.get(provenance.EXPERIMENT) == revision.name]
-    run = next(iter(own or found), None)
+    # The same model may have been trained several times, and by several experiments. An
+    # evaluation is added to one of its runs: that one tells the most.
+    ordered = sorted(
+        found,
+        key=lambda run: (
+            "test_accuracy" not in run.data.metrics,
+            run.data.tags.get(provenance.EXPERIMENT) != revision.name,
+        ),
+    )
+    run = next(iter(ordered), None)
     cure = "digits sync" + (f" --rev {revision.name}" if revision.commit else "")
     problem = ""
     if run is None:
-        problem = f"no run: {cure}"
+        outs = {f"models/{name}": model.md5}
+        is_lost = not availability.can_be_had(outs, revision.root)
+        problem = f"no run, and {availability.NOWHERE}" if is_lost else f"no run: {cure}"
     elif model.metrics and "test_accuracy" not in run.data.metrics:
         problem = f"its run has no test metrics: {cure}"
     run_id = run.info.run_id if run else ""

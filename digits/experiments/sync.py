@@ -70,6 +70,8 @@ def _origin(revision: Revision) -> dict[str, str]:
 def _outputs(revision: Revision, stage: lock.Stage) -> Iterator[Path]:
     """A folder with those outputs of a stage that are logged, as dvc.lock has them."""
     from dvc.api import DVCFileSystem
+    from dvc.exceptions import DvcException
+    from dvc_data.index import DataIndexDirError
 
     logged = {path: md5 for path, md5 in stage.outs.items() if path.startswith(LOGGED)}
     with tempfile.TemporaryDirectory(prefix="digits-") as temporary:
@@ -80,20 +82,29 @@ def _outputs(revision: Revision, stage: lock.Stage) -> Iterator[Path]:
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 try:
                     source.get(path, str(root / path), recursive=True)
-                except OSError:  # reported below, with its name
+                except (OSError, DvcException, DataIndexDirError):  # reported below, with its name
                     continue
         for path, md5 in logged.items():
             if not (root / path).exists():
-                raise UserError(
-                    f"{revision.name}: {path} of {stage.name} is neither here nor in DVC's cache "
-                    f"or remote: `dvc pull` or `dvc checkout` brings back what is in one of them"
-                )
+                raise UserError(_explain(revision, f"{path} of {stage.name}"))
             if files.md5(root / path) != md5:
                 raise UserError(
                     f"{revision.name}: {path} is not what dvc.lock says: "
                     "`dvc repro` makes it anew, `dvc checkout` brings it back"
                 )
         yield root
+
+
+def _explain(revision: Revision, missing: str) -> str:
+    if revision.commit is None:
+        return (
+            f"{revision.name}: {missing} is neither here nor in DVC's cache or remote: `dvc pull` "
+            "or `dvc checkout` brings back what is in one of them, `dvc repro` makes it anew"
+        )
+    return (
+        f"{revision.name}: {missing} is nowhere to be had: not in DVC's cache, nor in a remote "
+        "that this clone knows; `dvc repro` in a checkout of that commit makes it anew"
+    )
 
 
 def _find_training(stage: lock.Stage) -> runs.Run:

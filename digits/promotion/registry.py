@@ -19,7 +19,7 @@ from digits.base.errors import UserError
 from digits.params import Promote
 from digits.promotion.candidate import Candidate, describe
 from digits.promotion.gate import gate
-from digits.tracking import runs, store
+from digits.tracking import availability, lock, revisions, runs, store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 AGAINST = "promotion.against"  # the champion's version, while a version stands against it
@@ -93,11 +93,29 @@ def _find_run(candidate: Candidate) -> Run:
     """The newest run that trained the very model."""
     found = runs.find_model_run(candidate.md5)
     if found is None:
-        raise UserError(
-            f"{candidate}: MLflow knows no run of this model: "
-            f"`digits sync --rev {candidate.revision.name}` registers it"
-        )
+        raise UserError(f"{candidate}: MLflow knows no run of this model: {_explain(candidate)}")
     return mlflow.MlflowClient().get_run(found.run_id)
+
+
+def _explain(candidate: Candidate) -> str:
+    """Why there is no run of a model, and what gives it one: never what cannot."""
+    workspace = revisions.find(revisions.WORKSPACE, candidate.revision.root)
+    made = lock.read(
+        (workspace.read(lock.FILE) or b"").decode(errors="replace"), f"train@{candidate.model}"
+    )
+    is_other = any(
+        stage.outs.get(f"models/{candidate.model}") != candidate.md5 for stage in made.values()
+    )
+    if is_other and workspace.baseline == candidate.revision.commit:
+        return (
+            f"your results differ from those of {candidate.revision.name}: commit them first "
+            "(`git add dvc.lock reports && git commit`), or bring the committed ones back "
+            "(`digits verify` says how)"
+        )
+    outs = {f"models/{candidate.model}": candidate.md5}
+    if not availability.can_be_had(outs, candidate.revision.root):
+        return f"{availability.NOWHERE}; `dvc repro` in a checkout of that commit makes them anew"
+    return f"`digits sync --rev {candidate.revision.name}` registers it"
 
 
 def _find_version(name: str, alias: str) -> ModelVersion | None:

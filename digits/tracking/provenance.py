@@ -10,8 +10,10 @@ from pathlib import Path
 
 import psutil
 
+from digits.tracking.cpu import cpu_type
+
 EXPERIMENT = "dvc.experiment"
-HOST, PROCESS = "host", "process"
+HOST, PROCESS, CPU = "host", "process", "cpu"
 PACKAGES = ("dvc", "mlflow", "tensorflow", "keras", "numpy", "onnxruntime")
 CLOCK_STEP = 5  # seconds by which a corrected clock may move a process's time of creation
 MACHINE_FILES = ("/etc/machine-id", "/proc/sys/kernel/random/boot_id")
@@ -23,6 +25,7 @@ def tags(stage: str) -> dict[str, str]:
         "dvc.stage": stage,
         HOST: socket.gethostname(),
         PROCESS: _process(psutil.Process()),
+        CPU: cpu_type(),
         "python": platform.python_version(),
         "command": " ".join(sys.orig_argv),
         **{name: version(name) for name in PACKAGES},

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from digits.experiments import overview
-from digits.tracking import provenance, revisions, runs, store
+from digits.tracking import availability, provenance, revisions, runs, store
 from tests.digits.conftest import Repository
 
 TRAIN = """
@@ -30,6 +30,8 @@ def project(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Reposito
     monkeypatch.chdir(repository.root)
     repository.write({".gitignore": "/mlflow.db\n/mlruns\n/.dvc\n"})
     repository.commit(state(rate=0.1, cnn="c0", mlp="m0"))
+    (repository.root / ".dvc").mkdir()
+    (repository.root / ".dvc/config").write_text("['remote \"elsewhere\"']\n    url = /elsewhere\n")
     return repository
 
 
@@ -167,3 +169,16 @@ def test_the_table_is_text(project: Repository) -> None:
         "problem": "",
     }
     assert len(row["revision"]) == 7
+
+
+def test_of_two_trainings_of_one_model_the_evaluated_one_counts(project: Repository) -> None:
+    evaluated = trained("cnn", "c0")
+    trained("cnn", "c0", tested=False)  # by force, later: DVC need not evaluate it again
+    row = joined()[0]
+    assert (row.run, row.problem) == (evaluated, "")
+
+
+def test_what_is_nowhere_to_be_had_has_no_cure(project: Repository) -> None:
+    (project.root / ".dvc/config").write_text("")
+    row = joined()[0]
+    assert row.problem == f"no run, and {availability.NOWHERE}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from digits.base import files
 from digits.base.errors import UserError
 from digits.promotion import candidate, registry
 from digits.promotion.gate import Finding
-from digits.tracking import contents, lock, revisions, runs, store
+from digits.tracking import availability, contents, lock, revisions, runs, store
 from tests.digits.promotion.conftest import (
     FINDINGS,
     Project,
@@ -112,6 +113,27 @@ class TestPromote:
             f"cnn of {commit[:7]}: MLflow knows no run of this model: "
             "`digits sync --rev HEAD` registers it"
         )
+
+    def test_results_that_are_not_committed_are_to_be_committed_first(
+        self, project: Project
+    ) -> None:
+        project.model("cnn", wrong=range(7))
+        project.commit()
+        text = Path("dvc.lock").read_text()
+        md5 = candidate.find("cnn", revisions.find("HEAD")).md5
+        Path("dvc.lock").write_text(text.replace(md5, f"{'0' * 32}.dir"))
+        told = refusal()
+        assert "your results differ from those of HEAD: commit them first" in told
+        assert "sync" not in told
+
+    def test_what_is_nowhere_to_be_had_is_not_to_be_synchronised(self, project: Project) -> None:
+        project.model("cnn", wrong=range(7))
+        project.commit()
+        shutil.rmtree("models")
+        shutil.rmtree(".dvc/cache")
+        told = refusal()
+        assert availability.NOWHERE in told
+        assert "sync" not in told
 
     def test_a_commit_without_the_models_card_is_refused(self, project: Project) -> None:
         Path("source/model_card.md").write_text("# Model card: mlp\nA.\n")
