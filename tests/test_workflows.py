@@ -207,7 +207,7 @@ class TestComment:
 
 
 def test_a_night_with_other_results_fails_by_the_verdict(checkout: Path, run: Command) -> None:
-    """The case of equal results is that of tests/pipeline, of the verdicts test_verification.py's."""
+    """The case of equal results is that of tests/pipeline."""
     scripts = {"dvc": "exit 0", "digits": 'echo "digits $@"; test "$1" != verify || exit 3'}
     for name, script in scripts.items():
         tool = checkout / ".venv/bin" / name
