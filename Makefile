@@ -82,12 +82,13 @@ FUZZ ?= 2000
 fuzz: setup  ## FUZZ (2000) strange requests of each kind to the server
 	FUZZ=$(FUZZ) pytest tests/digits/serving/test_fuzz.py
 
-lint: setup  ## ruff, its formatter, mypy, the floors of the packages, and the page's oldest browsers
+lint: setup  ## ruff, its formatter, mypy, the floors, the page's oldest browsers, the docs' links
 	ruff check
 	ruff format --check
 	mypy
 	lint-imports
 	python .ci/old_browsers.py digits/serving/page/*.js digits/serving/page/*.css digits/serving/offline.js
+	python .ci/links.py
 
 verify: setup  ## is the committed dvc.lock that of the code and the parameters?
 	@digits mend
@@ -123,13 +124,15 @@ page: setup  ## the page without a server: write it to build/page, serve it on h
 ui: setup  ## look at the runs: MLflow's UI on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1
 
-docs: setup  ## regenerate the table of parameters in docs/parameters.md
+docs: setup  ## regenerate docs/parameters.md, and the tables that README and docs take from reports/
 	python -m digits.params > docs/parameters.md
+	python -m benchmarks.tables
 
 lock: setup  ## pin every package with its hashes from pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --extra pipeline --extra sweep --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements.lock
 	sed -n '/^spark = /,/^]/s/^ *"\([^"]*\)".*/\1/p' pyproject.toml \
 		| uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header --output-file requirements-spark.lock -
+	uv pip compile --quiet --universal --python-version 3.11 --constraints requirements.lock --generate-hashes --no-header pyproject.toml --output-file requirements-serve.lock
 
 setup: .venv/installed  ## create .venv and install the pinned packages
 

@@ -200,3 +200,36 @@ def ask() -> Callable[[str], bytes]:
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", os.environ.get("NO_PROXY", "") + ",127.0.0.1")
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_dockerfile_give_a_server(
+    tmp_path: Path, run: Command, ask: Callable[[str], bytes], environment: dict[str, str]
+) -> None:
+    """Each COPY and RUN of the first stage, and the health check, without Docker."""
+    text = (ROOT / "Dockerfile").read_text()
+    build, final = text.split("\nFROM ")[1:]
+    env, tools, source = (tmp_path / name for name in ("env", "tools", "source"))
+    source.mkdir()
+    path = f"{Path(sys.base_prefix) / 'bin'}{os.pathsep}{environment['PATH']}"
+    for step, rest in re.findall(r"^(COPY|RUN) (.*)", build, re.MULTILINE):
+        if step == "RUN":
+            command = rest.replace("/env", str(env)).replace("/tools", str(tools))
+            run(source, "sh", "-c", command, env={"PATH": path})
+            continue
+        for name in rest.split()[:-1]:
+            copied = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copied(ROOT / name, source / name)
+    assert "\nUSER 10001:10001\n" in final
+    (check,) = re.findall(r'CMD \["python", "-c", "(.*)"\]', final)
+    command = [str(env / "bin/digits"), "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout
+            address = server.stdout.readline().split()[-1]
+            run(tmp_path, env / "bin/python", "-c", check.replace("http://127.0.0.1:8000", address))
+        finally:
+            server.terminate()
+    assert server.returncode == 0
