@@ -86,7 +86,7 @@ def stage_costs(clone: Path) -> dict[str, float]:
     found = {}
     for run in client.search_runs(experiments, order_by=["attributes.start_time ASC"]):
         metrics, name = run.data.metrics, run.info.run_name
-        found[name] = metrics["cpu_seconds"]
+        found[name] = metrics["cpu_seconds" if "cpu_seconds" in metrics else "train_cpu_seconds"]
         if "training_cpu_seconds" in metrics:
             found[f"{name}, training alone"] = metrics["training_cpu_seconds"]
     return found

@@ -4,6 +4,7 @@ A block begins with `<!-- table: FILE -->`, ends with `<!-- end -->` and holds t
 that Markdown file. So nothing is copied by hand when the pipeline or a benchmark has run anew.
 """
 
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -48,6 +49,7 @@ def main(root: Path = Path()) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__).parse_args()
     try:
         main()
     except (UserError, OSError) as error:
