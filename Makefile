@@ -34,6 +34,7 @@ benchmarks: setup  ## measure again what the README quotes: hours, on an idle ma
 	python -m benchmarks.inference
 	python -m benchmarks.scaling
 	python -m benchmarks.loop
+	python -m benchmarks.refusal
 	python -m benchmarks.handwriting
 	python -m benchmarks.serving
 	python -m benchmarks.serving --soak 300
