@@ -1,6 +1,7 @@
 """From the bytes of a picture file to its pixels, whoever sent them."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -14,7 +15,9 @@ ENOUGH = 1000  # pixels of the longer side, to tell light ink from dark
 WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # more than 8 bits of grey
 
 
-def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> np.ndarray:
+def decode(
+    content: bytes, most_pixels: int = MOST_PIXELS, formats: Sequence[str] = FORMATS
+) -> np.ndarray:
     """The pixels of a picture file, the right way up; of an animation, its first picture.
 
     What is transparent becomes the paper: white, or black under light ink.
@@ -22,6 +25,7 @@ def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> np.ndarray:
     Args:
         content: PNG, JPEG, WebP, BMP, GIF, TIFF or PNM.
         most_pixels: more are refused by the file's header, before anything is unpacked.
+        formats: of FORMATS, those that are taken.
 
     Returns:
         `uint8 (height, width, 3)`, red, green, blue.
@@ -30,7 +34,7 @@ def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> np.ndarray:
         UserError: it is not such a file, damaged, or too large.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=list(formats)) as image:
             if image.width * image.height > most_pixels:
                 raise UserError(
                     f"{image.width} x {image.height} pixels: at most {most_pixels:,} are read; "
@@ -42,7 +46,7 @@ def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> np.ndarray:
             if image.has_transparency_data:
                 return np.asarray(_on_paper(image.convert("RGBA")))
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    except UserError:
+    except (UserError, MemoryError):
         raise
     except Exception as error:  # Pillow's readers raise errors of a dozen kinds
         reason = one_line(error).partition(" <_io")[0]

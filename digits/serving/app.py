@@ -14,11 +14,15 @@ from starlette.requests import ClientDisconnect
 
 from digits.base.errors import UserError
 from digits.recognition.recognizer import Recognizer
-from digits.serving.guard import Guard, Limits, Metrics, refusal
+from digits.serving.access import Access
+from digits.serving.guard import Guard, refusal
+from digits.serving.limits import Limits
+from digits.serving.metrics import Metrics
 from digits.serving.routes import device, drawing, operations, prediction, scoring, site
 from digits.serving.service import Service
 
 PAGE = Path(__file__).parent / "page"
+NO_MEMORY = "it takes more memory than there is; send less at a time"
 
 
 def build(
@@ -26,6 +30,7 @@ def build(
     limits: Limits | None = None,
     beside: Callable[[Service], Coroutine[Any, Any, None]] | None = None,
     page: Path = PAGE,
+    access: Access | None = None,
 ) -> FastAPI:
     """Put the application together: a service, what stands before it, and its routes.
 
@@ -33,6 +38,7 @@ def build(
         recognizers: the main one first.
         beside: given the service, runs beside it from its start to its end.
         page: the folder with index.html and what it needs.
+        access: who may ask; by default whoever asks by one of loopback's names.
     """
     limits, metrics = limits or Limits(), Metrics()
     service = Service(recognizers, limits, metrics)
@@ -52,7 +58,7 @@ def build(
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Guard, limits=limits, metrics=metrics)
+    app.add_middleware(Guard, limits=limits, metrics=metrics, access=access or Access())
     _handle_errors(app)
     for subject in (prediction, drawing, scoring, operations, device):
         app.include_router(subject.router(service))
@@ -63,6 +69,7 @@ def build(
 def _handle_errors(app: FastAPI) -> None:
     """Answer each error that a request may cause with its reason."""
     app.add_exception_handler(UserError, lambda _, error: refusal(HTTPException(400, str(error))))
+    app.add_exception_handler(MemoryError, lambda *_: refusal(HTTPException(413, NO_MEMORY)))
     app.add_exception_handler(HTTPException, lambda _, error: refusal(error))
     app.add_exception_handler(RequestValidationError, _invalid)
     # Nobody hears the answer to a client that has left.

@@ -5,12 +5,14 @@ import itertools
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 
 import numpy as np
 
 LARGEST = 512  # images of a batch
 
 Classify = Callable[[np.ndarray], np.ndarray]
+Prepare = Callable[[], np.ndarray]
 
 
 class Batcher:
@@ -29,7 +31,7 @@ class Batcher:
             observe: told the number of images of each batch.
         """
         self._classify, self._executor, self._observe = classify, executor, observe
-        self._waiting: deque[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = deque()
+        self._waiting: deque[_Request] = deque()
         self._working: asyncio.Task[None] | None = None
 
     async def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -37,8 +39,20 @@ class Batcher:
         if len(images) > LARGEST:
             parts = np.split(images, range(LARGEST, len(images), LARGEST))
             return np.concatenate([await self(part) for part in parts])
+        return await self._ask(lambda: images, len(images))
+
+    async def prepared(self, prepare: Prepare, most: int) -> np.ndarray:
+        """The probabilities of images that are still to be read, which the same thread does.
+
+        Args:
+            prepare: returns the images, in a moment; what it raises is raised here.
+            most: that it may return.
+        """
+        return await self._ask(prepare, most)
+
+    async def _ask(self, prepare: Prepare, size: int) -> np.ndarray:
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append((images, future))
+        self._waiting.append(_Request(prepare, size, future))
         if self._working is None:
             self._working = asyncio.create_task(self._work())
         return await future
@@ -46,28 +60,53 @@ class Batcher:
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while batch := self._next():
-            images = np.concatenate([images for images, _ in batch]) if batch[1:] else batch[0][0]
-            self._observe(len(images))
             try:
-                answers = await loop.run_in_executor(self._executor, self._classify, images)
+                answers = await loop.run_in_executor(self._executor, self._compute, batch)
             except Exception as error:  # each that asked is told
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            ends = itertools.accumulate(len(images) for images, _ in batch)
-            for (images, future), end in zip(batch, ends, strict=True):
-                if not future.done():  # as one is whose time ran out
-                    future.set_result(answers[end - len(images) : end])
+                answers = [error] * len(batch)
+            for request, answer in zip(batch, answers, strict=True):
+                if request.future.done():  # as one is whose time ran out
+                    continue
+                if isinstance(answer, Exception):
+                    request.future.set_exception(answer)
+                else:
+                    request.future.set_result(answer)
         self._working = None
 
-    def _next(self) -> list[tuple[np.ndarray, asyncio.Future[np.ndarray]]]:
+    def _compute(self, batch: "list[_Request]") -> list[np.ndarray | Exception]:
+        """Read each request's images, and ask the model once for those of all."""
+        read: list[np.ndarray | Exception] = []
+        for request in batch:
+            try:
+                read.append(request.prepare())
+            except Exception as error:  # it is this request's alone
+                read.append(error)
+        images = [each for each in read if isinstance(each, np.ndarray)]
+        if not images:
+            return read
+        together = np.concatenate(images) if images[1:] else images[0]
+        self._observe(len(together))
+        answers = self._classify(together)
+        ends = itertools.accumulate(map(len, images))
+        found = iter([answers[end - len(own) : end] for own, end in zip(images, ends, strict=True)])
+        return [next(found) if isinstance(each, np.ndarray) else each for each in read]
+
+    def _next(self) -> "list[_Request]":
         """The requests of the next batch; those who no longer wait are left out."""
-        batch: list[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = []
+        batch: list[_Request] = []
         size = 0
-        while self._waiting and (not batch or size + len(self._waiting[0][0]) <= LARGEST):
-            images, future = self._waiting.popleft()
-            if not future.done():
-                batch.append((images, future))
-                size += len(images)
+        while self._waiting and (not batch or size + self._waiting[0].size <= LARGEST):
+            request = self._waiting.popleft()
+            if not request.future.done():
+                batch.append(request)
+                size += request.size
         return batch
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Images to be read and classified, and who waits for the answer."""
+
+    prepare: Prepare
+    size: int
+    future: asyncio.Future[np.ndarray]

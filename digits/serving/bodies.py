@@ -1,16 +1,23 @@
 """From the body of a request to pictures and images; what cannot be one is a UserError."""
 
+import io
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import orjson
+import python_multipart
 
 from digits.base.errors import UserError
-from digits.base.text import shape_text
+from digits.base.text import one_line, shape_text
 
 KEYS = ("inputs", "instances", "dataframe_split")
+MOST_PARTS = 10  # fields of a form
+DEEPEST = 4  # lists in lists that an image may be
+SPARSENESS = 20  # least bytes of JSON for each list or object, beyond the first FEW
+FEW = 100
+FEW_QUOTES = 10_000  # quotes: the names of 784 columns and more
 
 
 def raw(body: bytes, shape: Sequence[int]) -> np.ndarray:
@@ -21,12 +28,19 @@ def raw(body: bytes, shape: Sequence[int]) -> np.ndarray:
     return np.frombuffer(body, np.uint8).reshape(-1, *shape)
 
 
+def most_images(body: bytes, shape: Sequence[int]) -> int:
+    """How many images a body of JSON has at most: a pixel is a digit and a comma."""
+    return max(1, len(body) // (2 * math.prod(shape)))
+
+
 def scoring(body: bytes, shape: Sequence[int]) -> np.ndarray:
     """JSON of MLflow's scoring protocol as images `uint8 (N, *shape)`.
 
     `inputs` and `instances` are arrays, nested as images or a row of pixels each;
     `dataframe_split` has a column for each pixel, or one column of images.
     """
+    expected = f"images of {shape_text(shape)} pixels, or of {math.prod(shape)} in a row"
+    _check_sparseness(body, expected)
     try:
         request = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -38,21 +52,89 @@ def scoring(body: bytes, shape: Sequence[int]) -> np.ndarray:
         if not isinstance(value, dict) or not isinstance(value.get("data"), list):
             raise UserError('dataframe_split: must be {"columns": [...], "data": [[...], ...]}')
         value = value["data"]
-    return _images(value, shape)
+    return _images(value, shape, expected)
 
 
-def _images(value: Any, shape: Sequence[int]) -> np.ndarray:
-    size = math.prod(shape)
-    expected = f"images of {shape_text(shape)} pixels, or of {size} in a row"
+def form(body: bytes, content_type: str) -> bytes:
+    """The content of the field `file` of a form."""
+    parts, files = 0, []
+
+    def count(part: Any) -> None:
+        nonlocal parts
+        parts += 1
+        if parts > MOST_PARTS:
+            raise UserError(f"a form has at most {MOST_PARTS} fields")
+
+    def take(file: Any) -> None:
+        count(file)
+        if file.field_name == b"file" and not files:
+            file.file_object.seek(0)
+            files.append(file.file_object.read())
+        file.close()
+
+    if "boundary=" not in content_type:
+        raise UserError("not a form: its media type names no boundary")
+    headers = {"Content-Type": content_type.encode("latin-1")}
     try:
-        pixels = np.asarray(value)
-    except ValueError:
-        raise UserError(f"lists of unequal length: must be {expected}") from None
-    if pixels.dtype.kind not in "iuf":
+        python_multipart.parse_form(headers, io.BytesIO(body), count, take)
+    except python_multipart.exceptions.FormParserError as error:
+        raise UserError(f"not a form: {one_line(error)}") from None
+    if not files:
+        raise UserError("the form has no file of the name `file`")
+    return files[0]
+
+
+def _check_sparseness(body: bytes, expected: str) -> None:
+    """Refuse JSON of which no part can be images, before it is read.
+
+    An empty list, object or text takes up to 80 bytes of memory for three of JSON; where they
+    are few, what is read takes less than 20 times the size of the body.
+    """
+    brackets = body.count(b"[") + body.count(b"{")
+    if brackets > FEW + len(body) / SPARSENESS or body.count(b'"') > FEW_QUOTES:
+        raise UserError(f"too many lists, objects or texts for its size: must be {expected}")
+
+
+def _images(value: Any, shape: Sequence[int], expected: str) -> np.ndarray:
+    """Check the types and the shape of nested lists, then read their numbers."""
+    if not isinstance(value, list):
         raise UserError(f"not numbers alone: must be {expected}")
-    rows = pixels.reshape(len(pixels), -1) if pixels.ndim > 1 and pixels.size else pixels
-    if rows.ndim != 2 or rows.shape[1] != size:
-        raise UserError(f"shape {pixels.shape}: must be {expected}")
-    if not ((rows >= 0) & (rows <= 255) & (rows == np.rint(rows))).all():
-        raise UserError("a pixel must be a whole number from 0, the ground, to 255, the ink")
-    return rows.astype(np.uint8).reshape(-1, *shape)
+    size = math.prod(shape)
+    pixels = b"".join(_pixels(image, expected) for image in value)
+    if not value or len(pixels) != len(value) * size:
+        raise UserError(f"shape {_shape(value)}: must be {expected}")
+    return np.frombuffer(pixels, np.uint8).reshape(-1, *shape)
+
+
+def _pixels(value: Any, expected: str, depth: int = 0) -> bytes:
+    """The pixels of lists in lists, a byte each.
+
+    `bytes` takes whole numbers from 0 to 255 and nothing else.
+    """
+    kinds = set(map(type, value)) if isinstance(value, list) else {type(value)}
+    if kinds == {list} and depth < DEEPEST:
+        if len(set(map(len, value))) > 1:
+            raise UserError(f"lists of unequal length: must be {expected}")
+        return b"".join(_pixels(part, expected, depth + 1) for part in value)
+    if kinds > {list}:
+        raise UserError(f"lists of unequal length: must be {expected}")
+    if not kinds <= {int, float}:
+        raise UserError(f"not numbers alone: must be {expected}")
+    numbers = value if isinstance(value, list) else [value]
+    try:
+        if float in kinds and all(map(float.is_integer, map(float, numbers))):
+            numbers = list(map(int, numbers))
+        return bytes(numbers)
+    except (TypeError, ValueError, OverflowError):
+        raise UserError(
+            "a pixel must be a whole number from 0, the ground, to 255, the ink"
+        ) from None
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of lists in lists, by the first of each."""
+    sizes = []
+    while isinstance(value, list):
+        sizes.append(len(value))
+        value = value[0] if value else None
+    return tuple(sizes)

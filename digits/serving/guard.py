@@ -1,21 +1,23 @@
-"""What stands before the routes: limits, security headers and metrics, as ASGI middleware."""
+"""What stands before the routes, as ASGI middleware: who may ask, and what a body may cost."""
 
 import asyncio
 import time
-from dataclasses import dataclass
 
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from digits.serving.access import Access
+from digits.serving.limits import SMALL_BODY, Limits
+from digits.serving.metrics import Metrics
+
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
         "img-src 'self' blob: data:; object-src 'none'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -25,71 +27,25 @@ SECURITY_HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a request may cost.
-
-    Attributes:
-        bytes: of its body.
-        pixels: of a picture, once unpacked.
-        digits: found in a picture.
-        seconds: from its head to its answer.
-        waiting: requests at work or waiting at a time.
-    """
-
-    bytes: int = 16_000_000
-    pixels: int = 25_000_000
-    digits: int = 200
-    seconds: float = 10.0
-    waiting: int = 64
-
-
-class Metrics:
-    """What Prometheus is told.
-
-    Attributes:
-        busy: requests with a body, at work or waiting.
-    """
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        labels = ("path", "status")
-        self.requests = Counter("digits_requests", "Requests.", labels, registry=self.registry)
-        self.seconds = Histogram(
-            "digits_request_seconds",
-            "From the head of a request to the end of its answer.",
-            ["path"],
-            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
-            registry=self.registry,
-        )
-        self.busy = 0
-        gauge = Gauge("digits_busy_requests", "At work or waiting.", registry=self.registry)
-        gauge.set_function(lambda: self.busy)
-        self.batch = Histogram(
-            "digits_batch_images",
-            "Images that a model was given at once.",
-            buckets=[2**n for n in range(15)],
-            registry=self.registry,
-        )
-        self.digits = Counter(
-            "digits_answers", "Digits answered.", ["refused"], registry=self.registry
-        )
-
 
 class Guard:
-    """Counts and times every request, bounds those with a body, and adds the headers."""
+    """Checks, counts and times every request, takes in the bodies, and adds the headers."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics) -> None:
-        self._app, self._limits, self._metrics = app, limits, metrics
+    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics, access: Access) -> None:
+        self._app, self._limits, self._metrics, self._access = app, limits, metrics, access
+        self._held = 0  # bytes of the bodies larger than SMALL_BODY
         self._headers = [
             (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 500  # what comes of an exception
+        if scope["method"] == "HEAD":  # the server leaves the body of the answer out
+            scope = {**scope, "method": "GET"}
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -99,57 +55,96 @@ class Guard:
             await send(message)
 
         try:
-            if scope["method"] == "POST":
-                await self._bounded(scope, receive, sending)
+            answer = self._access.check(scope)
+            if answer:
+                await answer(scope, receive, sending)
+            elif scope["method"] == "POST":
+                await self._post(scope, receive, sending)
             else:
                 await self._app(scope, receive, sending)
+        except HTTPException as error:
+            await refusal(error, is_last=True)(scope, receive, sending)
         finally:
             path = getattr(scope.get("route"), "path", "other")  # a handful, whoever asks
             self._metrics.requests.labels(path, status).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - start)
 
-    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on within the limits, or answer with a 4xx and the reason."""
-        limits, received, answering = self._limits, 0, False
+    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take in the body of a request, then answer it in the time there is."""
+        held = 0
+
+        async def take_in() -> bytes | None:
+            """Read the body to its end; None if the client has left."""
+            nonlocal held
+            parts, size = [], 0
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > limits.bytes:
+                    raise HTTPException(413, too_large)
+                if size > SMALL_BODY:
+                    self._held += size - held
+                    held = size
+                    if self._held > limits.held:
+                        raise HTTPException(429, "too many large bodies", {"Retry-After": "1"})
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+
+        limits = self._limits
+        too_large = f"the body has more than {limits.bytes:,} bytes"
+        if int(Headers(scope=scope).get("content-length", 0)) > limits.bytes:
+            raise HTTPException(413, too_large)
+        try:
+            try:
+                async with asyncio.timeout(limits.body_seconds):
+                    body = await take_in()
+            except TimeoutError:
+                late = f"the body did not come within {limits.body_seconds:g} seconds"
+                raise HTTPException(408, late) from None
+            if body is not None:
+                await self._answer(scope, body, receive, send)
+        finally:
+            self._held -= held
+
+    async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Pass a request on with its whole body, or say that it took too long."""
+        answering, given = False, False
 
         async def receiving() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limits.bytes:
-                raise too_large
-            return message
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
 
         async def sending(message: Message) -> None:
             nonlocal answering
             answering = True
             await send(message)
 
-        too_large = HTTPException(413, f"the body has more than {limits.bytes:,} bytes")
-        if int(Headers(scope=scope).get("content-length", 0)) > limits.bytes:
-            await refusal(too_large)(scope, receive, send)
-            return
-        metrics = self._metrics
-        if metrics.busy >= limits.waiting:
-            busy = HTTPException(429, f"{metrics.busy} requests wait already", {"Retry-After": "1"})
-            await refusal(busy)(scope, receive, send)
-            return
-        metrics.busy += 1
+        self._metrics.busy += 1
         try:
-            async with asyncio.timeout(limits.seconds):
+            async with asyncio.timeout(self._limits.seconds):
                 await self._app(scope, receiving, sending)
         except TimeoutError:
-            late = HTTPException(408, f"not answered within {limits.seconds:g} seconds")
+            late = f"not answered within {self._limits.seconds:g} seconds"
             if not answering:
-                await refusal(late)(scope, receive, send)
+                raise HTTPException(408, late) from None
         finally:
-            metrics.busy -= 1
+            self._metrics.busy -= 1
 
 
-def refusal(error: HTTPException) -> Response:
-    """The answer to a request that is refused; where its body was not read, the last one."""
+def refusal(error: HTTPException, is_last: bool = False) -> Response:
+    """A JSON error response.
+
+    Args:
+        is_last: closes the connection, because the body was not read.
+    """
     headers = dict(error.headers or {})
-    if error.status_code in (408, 413, 429):
+    if is_last:
         headers["Connection"] = "close"
     content = orjson.dumps({"detail": str(error.detail)})
     return Response(content, error.status_code, headers, "application/json")

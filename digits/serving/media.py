@@ -4,6 +4,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/bmp")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")  # the same, by Pillow's names
 RAW, FORM, JSON = "application/octet-stream", "multipart/form-data", "application/json"
 
 

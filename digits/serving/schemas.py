@@ -82,7 +82,7 @@ class Predictions(BaseModel):
 
 class Health(BaseModel):
     live: bool
-    ready: bool = Field(description="false while as many requests wait as may")
+    ready: bool = Field(description="false while as many pictures wait as may")
 
 
 class Version(BaseModel):
@@ -104,8 +104,9 @@ class Problem(BaseModel):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {
         "model": Problem,
-        "description": "400: not what it must be; 408: it took too long; 413: too large; "
-        "415: a media type that is not taken; 429: too many requests wait already",
+        "description": "400: not what it must be; 401: a token is asked for; 403: sent by a page "
+        "of another site; 408: it took too long; 413: too large; 415: a media type that is not "
+        "taken; 429: too many requests wait already",
     }
 }
 

@@ -2,22 +2,27 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from starlette.exceptions import HTTPException
 
-from digits.base.errors import UserError
 from digits.base.text import one_line
 from digits.inference import loading
+from digits.recognition.decoding import decode
 from digits.recognition.digitizing import Digit
 from digits.recognition.recognizer import Recognizer
 from digits.serving.batching import Batcher
-from digits.serving.guard import Limits, Metrics
+from digits.serving.limits import Limits
+from digits.serving.media import FORMATS
+from digits.serving.metrics import Metrics
 
 PICTURE_THREADS = 2  # finding digits in pictures; OpenCV and Pillow let others run meanwhile
+SMALL_DRAWING = 1_000_000  # pixels of a drawing that does not wait behind pictures
 
 logger = logging.getLogger("uvicorn.error")  # where the server's other lines go
 
@@ -30,6 +35,35 @@ class Served:
     classify: Batcher
 
 
+class Lane:
+    """Threads of their own for one kind of work, and a bound on how much of it waits."""
+
+    def __init__(self, name: str, threads: int, most: int) -> None:
+        self._name, self._most = name, most
+        self._busy = 0
+        self.executor = ThreadPoolExecutor(threads, name)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more would be refused."""
+        return self._busy >= self._most
+
+    async def run(self, call: Callable[[], Any]) -> Any:
+        """Call something beside the answers to other requests.
+
+        Raises:
+            HTTPException: 429, because as much waits already as may.
+        """
+        if self.is_full:
+            reason = f"{self._busy} {self._name} wait already"
+            raise HTTPException(429, reason, {"Retry-After": "1"})
+        self._busy += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.executor, call)
+        finally:
+            self._busy -= 1
+
+
 class Service:
     """What the routes stand on.
 
@@ -40,7 +74,9 @@ class Service:
     def __init__(self, recognizers: Sequence[Recognizer], limits: Limits, metrics: Metrics) -> None:
         self.limits, self.metrics = limits, metrics
         self._inference = ThreadPoolExecutor(1, "inference")
-        self._pictures = ThreadPoolExecutor(PICTURE_THREADS, "pictures")
+        self.pictures = Lane("pictures", PICTURE_THREADS, limits.waiting)
+        self.drawings = Lane("drawings", 1, limits.connections)
+        self.parsing = Lane("bodies", 1, limits.waiting)
         self._others = [self._serve(recognizer) for recognizer in recognizers[1:]]
         self.lead(recognizers[0])
 
@@ -58,16 +94,22 @@ class Service:
         self, recognizer: Recognizer, picture: bytes | np.ndarray, parted: bool = True
     ) -> list[Digit]:
         """The digits of a picture, see `Recognizer.examine`."""
-        most, pixels = self.limits.digits, self.limits.pixels
-        sheet = await self.in_thread(lambda: recognizer.examine(picture, pixels, parted))
-        digits: list[Digit] = sheet.digits
-        if len(digits) > most:
-            raise UserError(f"a picture of {len(digits)} digits: at most {most} are answered")
-        return digits
+        limits, deadline = self.limits, time.monotonic() + self.limits.seconds
+        is_small = isinstance(picture, np.ndarray) and picture.size <= SMALL_DRAWING
+        lane = self.drawings if is_small else self.pictures
 
-    async def in_thread(self, call: Callable[[], Any]) -> Any:
-        """Call something that takes its time, beside the answers to other requests."""
-        return await asyncio.get_running_loop().run_in_executor(self._pictures, call)
+        def examine() -> list[Digit]:
+            pixels = (
+                picture
+                if isinstance(picture, np.ndarray)
+                else decode(picture, limits.pixels, FORMATS)
+            )
+            return recognizer.examine(
+                pixels, parted=parted, deadline=deadline, most_digits=limits.digits
+            ).digits
+
+        digits: list[Digit] = await lane.run(examine)
+        return digits
 
     async def follow(self, model: str, load: Callable[[], Recognizer], seconds: float) -> None:
         """Swap the main model whenever the alias stands for another version.
@@ -94,5 +136,7 @@ class Service:
             logger.warning("%s: %s instead of %s", model, recognizer.origin.version, before)
 
     def close(self) -> None:
-        for executor in (self._inference, self._pictures):
+        """End the threads, once the work that they have begun is done."""
+        lanes = (self.pictures, self.drawings, self.parsing)
+        for executor in (self._inference, *(lane.executor for lane in lanes)):
             executor.shutdown(cancel_futures=True)

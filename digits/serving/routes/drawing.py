@@ -15,7 +15,7 @@ from digits.recognition import drawing
 from digits.recognition.digitizing import Digit
 from digits.recognition.recognizer import stack
 from digits.serving import encoding, schemas
-from digits.serving.media import RAW
+from digits.serving.media import RAW, require
 from digits.serving.service import Service
 from digits.serving.strokes import parse_strokes
 
@@ -55,6 +55,7 @@ def router(service: Service) -> APIRouter:
     ) -> Response:
         """The digits of a drawing as every model sees them."""
         start = time.perf_counter()
+        require(request, RAW)
         if width * height > service.limits.pixels:
             most = f"at most {service.limits.pixels:,} pixels"
             raise HTTPException(413, f"{width} x {height}: {most}")
@@ -112,6 +113,6 @@ async def _read(service: Service, digits: Sequence[Digit], maps: int | None) -> 
         "classes": main.network.classes,
     }
     if maps is not None and maps < len(digits):
-        layers = await service.in_thread(lambda: main.network.layers(images[maps : maps + 1]))
+        layers = await service.drawings.run(lambda: main.network.layers(images[maps : maps + 1]))
         reading["maps"] = {"digit": maps, "layers": encoding.feature_maps(layers)}
     return reading

@@ -20,7 +20,7 @@ def router(service: Service) -> APIRouter:
     )
     def health() -> Response:
         """Whether it runs, and whether it takes requests; /ping is MLflow's name for it."""
-        ready = service.metrics.busy < service.limits.waiting
+        ready = not service.pictures.is_full
         return json_response({"live": True, "ready": ready}, 200 if ready else 503)
 
     @routes.get("/version", responses={200: {"model": schemas.Version}})

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from digits.base.errors import UserError
-from digits.recognition.answers import Answer
+from digits.recognition.digitizing import Digit
 from digits.recognition.recognizer import stack
 from digits.serving import bodies, schemas
 from digits.serving.encoding import json_response
-from digits.serving.guard import Metrics
 from digits.serving.media import FORM, PICTURES, RAW, media_type, require
-from digits.serving.service import Service
+from digits.serving.service import Served, Service
 
+FEW = 200  # images whose answers are written at once; more would keep other requests waiting
 BINARY = {"type": "string", "format": "binary"}
 BODY = schemas.body(
     "A picture, as the body or as the field `file` of a form; or N x 784 bytes, images "
@@ -35,14 +35,25 @@ def router(service: Service) -> APIRouter:
     async def predict(request: Request) -> Response:
         """The digits of a picture, or of bare images."""
         main = service.served[0]
-        recognizer, body, digits = main.recognizer, await _content(request), None
+        recognizer, body, digits = main.recognizer, await _content(service, request), None
         if media_type(request) == RAW:
             images = bodies.raw(body, recognizer.network.image_shape)
         else:
             digits = await service.find(recognizer, body)
             images = stack(digits)
-        answers = recognizer.answers(await main.classify(images), digits)
-        _count(service.metrics, answers)
+        probabilities = await main.classify(images)
+        if len(images) > FEW:
+            return await service.parsing.run(lambda: _answer(main, probabilities, digits))
+        return _answer(main, probabilities, digits)
+
+    def _answer(
+        main: Served, probabilities: np.ndarray, digits: Sequence[Digit] | None
+    ) -> Response:
+        recognizer = main.recognizer
+        answers = recognizer.answers(probabilities, digits)
+        refused = sum(answer.refused for answer in answers)
+        service.metrics.digits.labels("true").inc(refused)
+        service.metrics.digits.labels("false").inc(len(answers) - refused)
         return json_response(
             {"model": recognizer.as_json(), "digits": [answer.as_json() for answer in answers]}
         )
@@ -50,18 +61,11 @@ def router(service: Service) -> APIRouter:
     return routes
 
 
-async def _content(request: Request) -> bytes:
+async def _content(service: Service, request: Request) -> bytes:
     """The body, or the file of a form."""
-    if require(request, *PICTURES, RAW, FORM) != FORM:
-        return await request.body()
-    async with request.form(max_files=1, max_fields=10) as form:
-        file = form.get("file")
-        if file is None or isinstance(file, str):
-            raise UserError("the form has no file of the name `file`")
-        return await file.read()
-
-
-def _count(metrics: Metrics, answers: Sequence[Answer]) -> None:
-    refused = sum(answer.refused for answer in answers)
-    metrics.digits.labels("true").inc(refused)
-    metrics.digits.labels("false").inc(len(answers) - refused)
+    kind, body = require(request, *PICTURES, RAW, FORM), await request.body()
+    if kind != FORM:
+        return body
+    content_type = request.headers["content-type"]
+    content: bytes = await service.parsing.run(lambda: bodies.form(body, content_type))
+    return content

@@ -5,10 +5,9 @@ from fastapi.responses import Response
 
 from digits.serving import bodies, schemas
 from digits.serving.encoding import json_response
+from digits.serving.limits import SMALL_BODY
 from digits.serving.media import JSON, require
 from digits.serving.service import Service
-
-LARGE = 100_000  # bytes of JSON from which on it is read in a thread
 
 TENSOR = {"type": "array", "items": {}, "description": "N images: N x 28 x 28, or N x 784"}
 SCORING = {
@@ -47,10 +46,11 @@ def router(service: Service) -> APIRouter:
         require(request, JSON)
         main, body = service.served[0], await request.body()
         shape = main.recognizer.network.image_shape
-        if len(body) > LARGE:
-            images = await service.in_thread(lambda: bodies.scoring(body, shape))
-        else:
-            images = bodies.scoring(body, shape)
+        if len(body) <= SMALL_BODY:  # read by the thread that runs the model
+            most = bodies.most_images(body, shape)
+            probabilities = await main.classify.prepared(lambda: bodies.scoring(body, shape), most)
+            return json_response({"predictions": probabilities})
+        images = await service.parsing.run(lambda: bodies.scoring(body, shape))
         return json_response({"predictions": await main.classify(images)})
 
     return routes

@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from digits.rendering import pages
-from digits.serving.guard import Limits
+from digits.serving.limits import Limits
 
 # A browser asks each time whether it has the newest, by the ETag: none mixes two versions.
 REVALIDATED = {"Cache-Control": "no-cache"}
