@@ -1,5 +1,6 @@
 """The server: `digits serve`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,9 @@ from digits.cli.app import ModelOption, ThresholdOption, app, user_path
 def serve_model(
     context: typer.Context,
     model: ModelOption = None,
-    host: Annotated[str, typer.Option(help="0.0.0.0: all the world.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="0.0.0.0: all of the network, which needs the token.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
     threshold: ThresholdOption = None,
     threads: Annotated[int, typer.Option(min=1, help="Of the model, for one batch.")] = 2,
@@ -19,7 +22,27 @@ def serve_model(
     max_pixels: Annotated[int, typer.Option(min=1, help="Of a picture, unpacked.")] = 25_000_000,
     max_digits: Annotated[int, typer.Option(min=1, help="Of a picture.")] = 200,
     max_seconds: Annotated[float, typer.Option(min=0.001, help="For a request.")] = 10,
-    max_waiting: Annotated[int, typer.Option(min=1, help="Requests at work or waiting.")] = 64,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Pictures at work or waiting.")] = 64,
+    max_connections: Annotated[int, typer.Option(min=1, help="Open at a time.")] = 2000,
+    max_per_address: Annotated[
+        int, typer.Option(min=1, help="Connections of one address, but for this machine's.")
+    ] = 256,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A further name by which the server is asked for; *: any. Repeatable."),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DIGITS_TOKEN",
+            help="To be asked for; by default one is made where other machines reach the server.",
+        ),
+    ] = None,
+    no_token: Annotated[
+        bool, typer.Option("--no-token", help="Let whoever reaches the address use it.")
+    ] = False,
+    certfile: Annotated[Path | None, typer.Option(help="A certificate, PEM, for https.")] = None,
+    keyfile: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
     follow: Annotated[
         float, typer.Option(min=0.1, help="Seconds between two looks at an alias.")
     ] = 5,
@@ -29,11 +52,31 @@ def serve_model(
     POST /predict takes pictures, /invocations what MLflow's own server takes; /docs has
     the rest. What exceeds a limit is answered with a 4xx and the reason.
 
+    Beyond this machine a token is asked for. It is printed at the start, in the URL and, on a
+    terminal, as a QR code for a slate's camera.
+
     An alias, such as models:/mnist@champion, is followed: when `digits promote` moves it, the
     new version answers, and no request is dropped.
     """
     from digits.serving import running
-    from digits.serving.guard import Limits
+    from digits.serving.limits import Limits
 
-    limits = Limits(max_bytes, max_pixels, max_digits, max_seconds, max_waiting)
-    running.run(user_path(context, model), host, port, threshold, threads, limits, follow)
+    limits = Limits(
+        max_bytes,
+        max_pixels,
+        max_digits,
+        max_seconds,
+        max_waiting,
+        connections=max_connections,
+        per_address=max_per_address,
+    )
+    entrance = running.Entrance(
+        host,
+        port,
+        tuple(allowed_host or ()),
+        token,
+        no_token,
+        context.obj / certfile if certfile else None,
+        context.obj / keyfile if keyfile else None,
+    )
+    running.run(user_path(context, model), entrance, threshold, threads, limits, follow)

@@ -51,6 +51,11 @@ def make_token() -> str:
     return f"{letters[:4]}-{letters[4:]}"
 
 
+def query(token: str) -> str:
+    """The query of a URL that shows a token."""
+    return urlencode({"token": token})
+
+
 class Tries:
     """Counts wrong tokens in the present minute, by address and in all."""
 

@@ -57,7 +57,8 @@ def scoring(body: bytes, shape: Sequence[int]) -> np.ndarray:
 
 def form(body: bytes, content_type: str) -> bytes:
     """The content of the field `file` of a form."""
-    parts, files = 0, []
+    parts = 0
+    files: list[bytes] = []
 
     def count(part: Any) -> None:
         nonlocal parts
@@ -99,6 +100,11 @@ def _images(value: Any, shape: Sequence[int], expected: str) -> np.ndarray:
     """Check the types and the shape of nested lists, then read their numbers."""
     if not isinstance(value, list):
         raise UserError(f"not numbers alone: must be {expected}")
+    if not all(isinstance(image, list) for image in value):
+        kind = "not numbers alone" if not _is_number(value[0]) else f"shape {_shape(value)}"
+        raise UserError(f"{kind}: must be {expected}")
+    if len(set(map(len, value))) > 1:
+        raise UserError(f"lists of unequal length: must be {expected}")
     size = math.prod(shape)
     pixels = b"".join(_pixels(image, expected) for image in value)
     if not value or len(pixels) != len(value) * size:
@@ -129,6 +135,10 @@ def _pixels(value: Any, expected: str, depth: int = 0) -> bytes:
         raise UserError(
             "a pixel must be a whole number from 0, the ground, to 255, the ink"
         ) from None
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)  # not bool, which is an int
 
 
 def _shape(value: Any) -> tuple[int, ...]:

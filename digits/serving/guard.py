@@ -27,7 +27,6 @@ SECURITY_HEADERS = {
 }
 
 
-
 class Guard:
     """Checks, counts and times every request, takes in the bodies, and adds the headers."""
 

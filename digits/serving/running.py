@@ -1,28 +1,75 @@
 """The server as a process: its models, its address, its start and its end."""
 
 import contextlib
+import logging
+import resource
 import socket
+import ssl
+import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import cv2
+import segno
 import uvicorn
 from starlette.types import ASGIApp
 
 from digits.base.errors import UserError
 from digits.inference import loading
 from digits.recognition.recognizer import Recognizer
-from digits.serving import app
-from digits.serving.guard import Limits
+from digits.serving import access, addresses, app, logs
+from digits.serving.access import Access
+from digits.serving.limits import Gate, Limits
+from digits.serving.protocol import BoundedProtocol
 from digits.serving.service import Service
 
-GRACE = 10  # seconds for the requests at work when the server is told to end
+SPARE_FILES = 100  # that the process opens besides its connections
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """Where the server is found, and by whom.
+
+    Attributes:
+        host, port: to listen on, see `addresses.listen`.
+        allowed_hosts: names by which it may be asked for besides its own; "*" is any.
+        token: to be asked for; None: one is made where other machines reach the server.
+        is_open: never ask for a token.
+        certificate, key: PEM files for https.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allowed_hosts: tuple[str, ...] = ()
+    token: str | None = None
+    is_open: bool = False
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def access(self, listener: socket.socket) -> Access:
+        """Who may ask a server that listens.
+
+        Raises:
+            UserError: the token is too short.
+        """
+        is_local, token = addresses.is_local(listener), self.token
+        if token and len(token) < access.LEAST_TOKEN:
+            raise UserError(f"--token: at least {access.LEAST_TOKEN} letters, not {len(token)}")
+        if self.is_open:
+            token = None
+        elif not token and not is_local:
+            token = access.make_token()
+        own = {self.host, socket.gethostname(), f"{socket.gethostname()}.local"}
+        names = [*self.allowed_hosts, *(() if is_local else own)]
+        return Access(
+            frozenset(name.lower() for name in names), not is_local, token, bool(self.certificate)
+        )
 
 
 def run(
     model: str,
-    host: str,
-    port: int,
+    entrance: Entrance,
     threshold: float | None,
     threads: int,
     limits: Limits,
@@ -38,44 +85,85 @@ def run(
         UserError: there is no such model, or the address cannot be had.
     """
     cv2.setNumThreads(1)  # pictures are looked at beside each other, each by a thread
+    _allow_files(limits.connections + SPARE_FILES)
     load = partial(Recognizer, model, threshold, threads)
     main = load()
-    others = [
-        Recognizer(folder, threads=threads)
-        for folder in sorted(Path("models").glob("*"))
-        if (folder / "model.onnx").exists()
-    ]
-    listener = listen(host, port)
-    address, actual_port = listener.getsockname()[:2]
-    shown = f"[{address}]" if ":" in address else address
+    others = _other_models(threads)
+    listener = addresses.listen(entrance.host, entrance.port)
+    allowed = entrance.access(listener)
+    url = addresses.url(listener, "https" if entrance.certificate else "http")
 
     async def beside(service: Service) -> None:
-        print(f"{main.network.name} answers on http://{shown}:{actual_port}", flush=True)
+        _announce(main.network.name, url, allowed.token, addresses.is_local(listener))
         if loading.is_alias(model):
             await service.follow(model, load, follow_seconds)
 
+    application = app.build([main, *others], limits, beside, access=allowed)
+    http = server(application, limits, entrance.certificate, entrance.key)
     with contextlib.suppress(KeyboardInterrupt):  # raised again once all is ended
-        server(app.build([main, *others], limits, beside)).run(sockets=[listener])
+        http.run(sockets=[listener])
 
 
-def server(application: ASGIApp) -> uvicorn.Server:
-    """An HTTP server for an application, yet to be run."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            application,
-            access_log=False,  # /metrics has the numbers
-            log_level="warning",
-            server_header=False,
-            timeout_graceful_shutdown=GRACE,
-        )
+def server(
+    application: ASGIApp,
+    limits: Limits | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> uvicorn.Server:
+    """An HTTP server for an application, yet to be run.
+
+    Raises:
+        UserError: the certificate or its key cannot be used.
+    """
+    limits = limits or Limits()
+    logging.getLogger("uvicorn.error").filters[:] = [logs.Bounded()]
+    config = uvicorn.Config(
+        application,
+        http=partial(BoundedProtocol, limits=limits, gate=Gate(limits)),  # type: ignore[arg-type]
+        ws="none",  # nobody is told to install a library for it
+        access_log=False,  # /metrics has the numbers
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(limits.seconds)),
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
     )
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Take an address; port 0 is any that is free."""
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
-    except OSError as error:
-        reason = str(error.strerror).partition(" (")[0]
-        raise UserError(f"{host}:{port}: {reason}; name another with --host or --port") from None
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise UserError(
+            f"{certificate}, {key or 'without --keyfile'}: no certificate with its key "
+            f"({error.strerror or error}); both are PEM files"
+        ) from None
+    return uvicorn.Server(config)
+
+
+def _other_models(threads: int) -> list[Recognizer]:
+    """The workspace's models, without those that cannot be had, which are named."""
+    models = []
+    for folder in sorted(Path("models").glob("*")):
+        if (folder / "model.onnx").exists():
+            try:
+                models.append(Recognizer(folder, threads=threads))
+            except UserError as error:
+                print(f"digits: left out: {error}", file=sys.stderr, flush=True)
+    return models
+
+
+def _announce(name: str, url: str, token: str | None, is_local: bool) -> None:
+    """Say where the server is found; on a terminal, also to a slate's camera."""
+    if token:
+        url = f"{url}/?{access.query(token)}"
+    elif not is_local:
+        print("digits: no token is asked for: whoever reaches the address may use it", flush=True)
+    print(f"{name} answers on {url}", flush=True)
+    if not is_local and sys.stdout.isatty():
+        segno.make(url, error="l").terminal(compact=True, border=2)
+
+
+def _allow_files(count: int) -> None:
+    """Let the process open as many files as it needs, as far as the system permits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count and soft != resource.RLIM_INFINITY:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))

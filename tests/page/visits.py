@@ -20,6 +20,7 @@ from digits.serving.strokes import parse_strokes
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 READ = "02358"  # what both small networks read well
 PEN = 10  # pixels
+NAMES = ("--allowed-host", "slate.test")  # what a browser may call the server besides localhost
 
 expect.set_options(timeout=15_000)  # a machine that does other work as well is slow
 
@@ -34,7 +35,7 @@ class Server:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "digits.cli", "serve", "--port", self._port],
+            [sys.executable, "-m", "digits.cli", "serve", "--port", self._port, *NAMES],
             cwd=self._workspace,
             env=self._environment,
             stdout=subprocess.PIPE,

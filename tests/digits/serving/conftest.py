@@ -9,17 +9,18 @@ import pytest
 from starlette.types import ASGIApp
 
 from digits import Recognizer
-from digits.serving import app, running
+from digits.serving import addresses, app, running
+from digits.serving.limits import Limits
 from tests import small_model
 
 Serve = Callable[..., httpx.Client]
 
 
 @contextmanager
-def serving(application: ASGIApp) -> Iterator[httpx.Client]:
+def serving(application: ASGIApp, limits: Limits | None = None) -> Iterator[httpx.Client]:
     """A real server on a free loopback port, and a client that knows its address."""
-    listener = running.listen("127.0.0.1", 0)
-    server = running.server(application)
+    listener = addresses.listen("127.0.0.1", 0)
+    server = running.server(application, limits)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -69,5 +70,5 @@ def serve(recognizers: list[Recognizer]) -> Iterator[Serve]:
     """Start another server."""
     with ExitStack() as stack:
         yield lambda *others, **options: stack.enter_context(
-            serving(app.build(others or recognizers, **options))
+            serving(app.build(others or recognizers, **options), options.get("limits"))
         )

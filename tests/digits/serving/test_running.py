@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,3 +83,43 @@ def test_an_address_that_is_taken_is_named(workspace: Path) -> None:
     assert done.returncode == 1
     expected = f"digits: 127.0.0.1:{port}: Address already in use; name another with --host or "
     assert done.stderr == f"{expected}--port\n"
+
+
+def test_a_model_that_is_out_of_date_is_left_out(workspace: Path) -> None:
+    (workspace / "models/broken").mkdir()
+    (workspace / "models/broken/model.onnx").write_bytes(b"not a model")
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command("--port", "0"), cwd=workspace, **options) as process:
+        others = httpx.get(f"{address(process)}/version").json()["others"]
+        process.kill()
+        assert [other["name"] for other in others] == ["mlp"]
+        assert process.stderr.readline().startswith("digits: left out: models/broken")
+
+
+def test_https_and_a_token_beyond_loopback(workspace: Path) -> None:
+    certificate = workspace / "certificate.pem"
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    openssl = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject)
+    files = ("-keyout", "key.pem", "-out", certificate.name)
+    subprocess.run([*openssl, *files], cwd=workspace, check=True, capture_output=True)
+    arguments = ("--host", "0.0.0.0", "--port", "0", "--certfile", certificate.name)  # noqa: S104
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(
+        command(*arguments, "--keyfile", "key.pem"), cwd=workspace, **options
+    ) as process:
+        url = httpx.URL(process.stdout.readline().split()[-1])
+        trust = ssl.create_default_context(cafile=str(certificate))
+        with httpx.Client(base_url=f"https://localhost:{url.port}", verify=trust) as client:
+            assert client.get("/version").status_code == 401
+            answer = client.get(url.raw_path.decode())
+            assert answer.status_code == 303
+            assert "Secure" in answer.headers["set-cookie"]
+            assert client.get("/version").status_code == 200
+        process.kill()
+    done = subprocess.run(
+        command(*arguments, "--keyfile", certificate.name),
+        cwd=workspace, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "no certificate with its key" in done.stderr

@@ -11,7 +11,8 @@ import pytest
 
 from digits import Recognizer
 from digits.base import files
-from digits.serving.guard import Limits, Metrics
+from digits.serving.limits import Limits
+from digits.serving.metrics import Metrics
 from digits.serving.service import Service
 from digits.tracking import runs, store
 from tests import small_model
