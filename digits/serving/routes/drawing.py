@@ -81,7 +81,7 @@ def router(service: Service) -> APIRouter:
         start = time.perf_counter()
         body, main = await request.body(), service.served[0].recognizer
         predict = None if unfinished else main.classify
-        digits = await service.in_thread(lambda: drawing.find(parse_strokes(body), predict))
+        digits = await service.drawings.run(lambda: drawing.find(parse_strokes(body), predict))
         if len(digits) > service.limits.digits:
             raise UserError(f"{len(digits)} digits: at most {service.limits.digits} are answered")
         reading = await _read(service, digits, maps)
