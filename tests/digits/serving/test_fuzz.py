@@ -49,7 +49,7 @@ def test_the_interface_is_as_it_describes_itself(
 ) -> None:
     api = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
     operations = [each.ok() for each in api.get_all_operations()]
-    assert len(operations) == 6
+    assert len(operations) == 7
     for operation in operations:
         if mode is GenerationMode.NEGATIVE and operation.method == "get":
             continue  # they take nothing that could be wrong
