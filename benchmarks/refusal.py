@@ -7,6 +7,7 @@ chose on its validation images.
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def _circle(points: int, turns: float = 1) -> np.ndarray:
 
 
 def _star(rng: np.random.Generator) -> list[np.ndarray]:
-    corners = 2 * rng.integers(2, 4) + 1
+    corners = 2 * int(rng.integers(2, 4)) + 1
     return [_circle(corners + 1)[np.arange(corners + 1) * 2 % corners]]
 
 
@@ -87,12 +88,12 @@ def _spiral(rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def _polygon(rng: np.random.Generator) -> list[np.ndarray]:
-    outline = _circle(rng.integers(5, 8))
+    outline = _circle(int(rng.integers(5, 8)))
     return [outline, *(outline[[0, n]] for n in range(2, len(outline) - 2))]
 
 
 def _circles(rng: np.random.Generator) -> list[np.ndarray]:
-    count = rng.integers(3, 5)
+    count = int(rng.integers(3, 5))
     return [_circle(30) * 0.5 + _circle(count + 1)[n] for n in range(count)]
 
 
@@ -112,7 +113,7 @@ def textures(rng: np.random.Generator) -> np.ndarray:
     return np.stack([np.uint8(255) * (one > np.median(one)) for one in smooth])
 
 
-KINDS = {
+KINDS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "letters": partial(written, LETTERS),
     "look-alikes": partial(written, LOOKALIKES),
     "signs": partial(written, SIGNS),
