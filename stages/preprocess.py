@@ -19,13 +19,16 @@ def main(params: Params) -> None:
     settings = params.preprocess
     with stage_run("preprocess", settings.flat(), [RAW]):
         whole, test = idx.read_split(RAW, "train"), idx.read_split(RAW, "test")
-        train, validation = splitting.hold_out(whole, settings.validation_size, settings.seed)
-        parts = {"train": train, "validation": validation, "test": test}
+        kept, held = splitting.rows_held_out(whole.labels, settings.validation_size, settings.seed)
+        parts = {"train": (whole, kept), "validation": (whole, held), "test": (test, None)}
         with files.replacing(PROCESSED) as folder:
             folder.mkdir()
-            for name, split in parts.items():
-                splits.save(split, folder / f"{name}.npz")
-        counts = {f"{name}_images": len(split.labels) for name, split in parts.items()}
+            for name, (split, rows) in parts.items():
+                splits.save(split, folder / f"{name}.npz", rows)
+        counts = {
+            f"{name}_images": len(split.labels if rows is None else rows)
+            for name, (split, rows) in parts.items()
+        }
         files.write_json(REPORT, counts)
         print(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
 

@@ -1,5 +1,7 @@
 """A split of a data set, and the file that keeps it."""
 
+import struct
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +16,65 @@ class Split:
     labels: np.ndarray
 
 
-def save(split: Split, path: Path) -> None:
-    """Write a split as one uncompressed .npz file; equal splits give equal bytes."""
-    with path.open("wb") as file:  # given a path, savez would add the ending .npz
-        np.savez(
-            file,
-            images=np.ascontiguousarray(split.images),  # the file records the order in memory
-            labels=np.ascontiguousarray(split.labels),
-        )
+BLOCK = 10_000  # images copied at a time
+
+
+def save(split: Split, path: Path, rows: np.ndarray | None = None) -> None:
+    """Write a split as one uncompressed .npz file; equal splits give equal bytes.
+
+    Args:
+        split: of any size: no more than a block of it is copied.
+        path: of the file.
+        rows: `int (M,)`, those to write and their order; None: all.
+    """
+    with zipfile.ZipFile(path, "w") as archive:  # as np.savez does, which copies all rows first
+        for name, array in (("images", split.images), ("labels", split.labels)):
+            count = len(array) if rows is None else len(rows)
+            shape = (count, *array.shape[1:])
+            header = {
+                "descr": np.lib.format.dtype_to_descr(array.dtype),
+                "fortran_order": False,
+                "shape": shape,
+            }
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array_header_1_0(member, header)
+                for start in range(0, count, BLOCK):
+                    block = slice(start, start + BLOCK)
+                    chosen = array[block] if rows is None else array[rows[block]]
+                    member.write(chosen.tobytes())
 
 
 def load(path: Path) -> Split:
-    """Read what `save` wrote. Never unpickles."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return Split(arrays["images"], arrays["labels"])
+    """Map what `save` wrote: pixels are read from the file as they are used. Never unpickles.
+
+    The arrays are read-only views of the file, so that a split of any size needs no memory
+    of its own; the operating system keeps of it what it has room for.
+    """
+    with zipfile.ZipFile(path) as archive:
+        infos = {info.filename: info for info in archive.infolist()}
+        names = [f"{name}.npy" for name in ("images", "labels")]
+        if any(infos[name].compress_type != zipfile.ZIP_STORED for name in names):
+            with np.load(path, allow_pickle=False) as arrays:  # of another writer
+                return Split(arrays["images"], arrays["labels"])
+        return Split(*(_map(path, archive, infos[name]) for name in names))
+
+
+def _map(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    """Map one uncompressed .npy inside a zip file."""
+    with archive.open(info) as member:  # whose head zipfile has checked
+        version = np.lib.format.read_magic(member)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran, dtype = read_header(member)
+        begin = member.tell()
+    if dtype.hasobject or 0 in shape:  # nothing to map, or to unpickle
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[info.filename.removesuffix(".npy")]
+    with path.open("rb") as file:  # the zip's own header repeats name and extra field
+        file.seek(info.header_offset + 26)
+        name_length, extra_length = struct.unpack("<HH", file.read(4))
+    offset = info.header_offset + 30 + name_length + extra_length + begin
+    mapped = np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+    return mapped.view(np.ndarray)

@@ -17,6 +17,7 @@ from digits.params import Validate
 from digits.rendering import figures
 
 TILES_A_LINE = 10
+BLOCK = 1000  # images whose deviations, as floats, are in memory at a time
 NUMBERED_PIXELS = 1600  # most pixels of an image that is drawn with their values
 LEGEND_LINES = 25
 INK = "gray_r"  # the colour map from 0, white paper, to 255, black ink
@@ -93,9 +94,7 @@ def draw_mean_and_variance(split: Split, classes: list[str]) -> Figure:
     means = np.zeros((lines * columns, height, width))
     variances = np.zeros_like(means)
     for label in np.intersect1d(split.labels, np.arange(len(classes))):
-        members = split.images[split.labels == label]
-        means[label] = members.mean(axis=0)
-        variances[label] = members.var(axis=0)
+        means[label], variances[label] = _moments(split, np.flatnonzero(split.labels == label))
     figure = Figure(figsize=(0.9 * columns + 0.9, 2.4 * lines + 0.3), layout="constrained")
     for axes, tiles, title, top in zip(
         figure.subplots(2, 1),
@@ -125,6 +124,22 @@ def draw_mean_and_variance(split: Split, classes: list[str]) -> Figure:
         _without_frame(axes)
         figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01)
     return figure
+
+
+def _moments(split: Split, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of some images, pixel by pixel, `float (height, width)` each.
+
+    In blocks, whose sums go on where the last ended: numpy adds images in this order, too,
+    so that the bits are those of all at once.
+    """
+    blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
+    total = sum(split.images[block].sum(axis=0, dtype=np.int64) for block in blocks)
+    mean = total / len(rows)
+    squares = np.zeros(split.images.shape[1:])
+    for block in blocks:
+        deviations = (split.images[block] - mean) ** 2
+        squares = np.concatenate([squares[None], deviations]).sum(axis=0)
+    return mean, squares / len(rows)
 
 
 def draw_pixels(image: np.ndarray) -> Figure:

@@ -6,6 +6,7 @@ Only unsigned bytes (type 8) occur in image data sets, so only they are read.
 """
 
 import math
+import mmap
 import struct
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,7 @@ from digits.data.splits import Split
 UNSIGNED_BYTE = 0x08
 
 
-def parse(content: bytes, source: str = "IDX data") -> np.ndarray:
+def parse(content: bytes | mmap.mmap, source: str = "IDX data") -> np.ndarray:
     """Read the bytes of an IDX file.
 
     Returns:
@@ -54,8 +55,11 @@ def parse(content: bytes, source: str = "IDX data") -> np.ndarray:
 
 
 def read(path: Path) -> np.ndarray:
-    """Read an IDX file; see `parse`."""
-    return parse(path.read_bytes(), str(path))
+    """Map an IDX file, so that one of any size needs no memory of its own; see `parse`."""
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:  # which cannot be mapped
+            return parse(b"", str(path))
+        return parse(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), str(path))
 
 
 def write(path: Path, array: np.ndarray) -> None:

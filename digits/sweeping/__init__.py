@@ -1,1 +1,0 @@
-"""The search for better parameters, from a space to an experiment of DVC."""

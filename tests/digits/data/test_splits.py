@@ -1,0 +1,64 @@
+"""A split is mapped, not read; written in blocks, it is the file that numpy would write."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digits.data import splits
+from digits.data.splits import Split
+
+
+@pytest.fixture
+def split(monkeypatch: pytest.MonkeyPatch) -> Split:
+    monkeypatch.setattr(splits, "BLOCK", 7)
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(256, size=(40, 5, 6)), rng.integers(10, size=40)
+    return Split(images.astype(np.uint8), labels.astype(np.uint8))
+
+
+def numpys(split: Split) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, images=split.images, labels=split.labels)
+    return buffer.getvalue()
+
+
+def test_the_bytes_are_numpys(split: Split, tmp_path: Path) -> None:
+    splits.save(split, tmp_path / "a.npz")
+    assert (tmp_path / "a.npz").read_bytes() == numpys(split)
+
+
+def test_chosen_rows_are_written_as_if_copied(split: Split, tmp_path: Path) -> None:
+    rows = np.array([3, 39, 0, *range(5, 30)])
+    splits.save(split, tmp_path / "a.npz", rows)
+    chosen = Split(split.images[rows], split.labels[rows])
+    assert (tmp_path / "a.npz").read_bytes() == numpys(chosen)
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_what_is_loaded_is_what_was_written(write, split: Split, tmp_path: Path) -> None:
+    write(tmp_path / "a.npz", images=split.images, labels=split.labels)
+    loaded = splits.load(tmp_path / "a.npz")
+    assert np.array_equal(loaded.images, split.images)
+    assert np.array_equal(loaded.labels, split.labels)
+
+
+def test_it_is_mapped_and_read_only(split: Split, tmp_path: Path) -> None:
+    splits.save(split, tmp_path / "a.npz")
+    loaded = splits.load(tmp_path / "a.npz")
+    assert isinstance(loaded.images.base, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        loaded.images[0] = 0
+
+
+def test_an_empty_split(tmp_path: Path) -> None:
+    splits.save(Split(np.zeros((0, 2, 2), np.uint8), np.zeros(0, np.uint8)), tmp_path / "a.npz")
+    assert splits.load(tmp_path / "a.npz").images.shape == (0, 2, 2)
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    array = np.array([{}], object)
+    np.savez(tmp_path / "a.npz", images=array, labels=array)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        splits.load(tmp_path / "a.npz")
