@@ -14,6 +14,8 @@ from digits.base.schema import Positive, Section, check, rows_of
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Threads = Annotated[int, Field(ge=1, le=256)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Width = Annotated[int, Field(ge=1, le=65_536)]
+Pixels = Annotated[int, Field(ge=1, le=28)]  # no more than an image has
 ConfidenceLevel = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -69,8 +71,8 @@ class Recipe(Section):
     )
     batch_normalization: bool = Field(description="normalise after each hidden layer")
     dropout: Fraction = Field(description="share of activations dropped in training")
-    batch_size: Positive = Field(description="images a step")
-    epochs: Positive = Field(description="passes over the training images")
+    batch_size: Positive = Field(le=65_536, description="images a step")
+    epochs: Positive = Field(le=100_000, description="passes over the training images")
     optimizer: Literal["sgd", "adam"] = Field(description="SGD has Nesterov momentum 0.9")
     learning_rate: float = Field(gt=0, description="peak of the schedule")
     schedule: Literal["one_cycle", "cosine", "constant"] = Field(
@@ -81,19 +83,19 @@ class Recipe(Section):
 
 
 class Mlp(Recipe):
-    hidden_units: list[Positive] = Field(description="width of each hidden layer")
+    hidden_units: list[Width] = Field(description="width of each hidden layer")
 
 
 class Cnn(Recipe):
-    filters: list[Positive] = Field(min_length=1, description="of each convolution")
-    kernel_sizes: list[Positive] = Field(description="of each convolution, pixels")
-    strides: list[Positive] = Field(description="of each convolution, pixels")
+    filters: list[Width] = Field(min_length=1, description="of each convolution")
+    kernel_sizes: list[Pixels] = Field(description="of each convolution, pixels")
+    strides: list[Pixels] = Field(description="of each convolution, pixels")
     padding: list[Literal["same", "valid"]] = Field(
         description="same: with zeros, so that the size is kept; valid: none"
     )
-    pool_sizes: list[Positive] = Field(description="after each convolution; 1: no pooling")
+    pool_sizes: list[Pixels] = Field(description="after each convolution; 1: no pooling")
     pooling: Literal["max", "average"] = Field(description="what is kept of a pool's pixels")
-    hidden_units: list[Positive] = Field(description="width of each dense hidden layer")
+    hidden_units: list[Width] = Field(description="width of each dense hidden layer")
 
     @model_validator(mode="after")
     def one_value_for_each_convolution(self) -> Self:

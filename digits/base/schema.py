@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from digits.base.errors import UserError
+from digits.base.text import one_line, quote
 from digits.base.yaml12 import flatten
 
 Positive = Annotated[int, Field(ge=1)]
@@ -59,6 +60,7 @@ def _explain(error: dict[str, Any], root: dict[str, Any]) -> str:
     for step in error["loc"][:-1] if is_key else error["loc"]:
         parent = node
         name = str(step) if str(step).isprintable() else repr(step)
+        name = one_line(name)
         key += f"[{step}]" if isinstance(step, int) else f".{name}" if key else name
         inner = node.get("items") or node.get("additionalProperties") or {}
         node = _resolve(node.get("properties", {}).get(step, inner), root)
@@ -73,7 +75,7 @@ def _explain(error: dict[str, Any], root: dict[str, Any]) -> str:
             return f"{key + '.' if key else ''}{error['ctx']['error']}"
         case _:
             allowed = f"must be {_allowed(node)}" if node else error["msg"]
-            return f"{key or 'the file'} = {error['input']!r}: {allowed}"
+            return f"{key or 'the file'} = {quote(error['input'])}: {allowed}"
 
 
 def _resolve(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:

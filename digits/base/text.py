@@ -1,5 +1,6 @@
 """Short texts for messages and tables."""
 
+import reprlib
 from collections.abc import Iterable
 
 MESSAGE_LENGTH = 200  # characters of a foreign message that are worth quoting
@@ -20,3 +21,18 @@ def one_line(message: object, limit: int = MESSAGE_LENGTH) -> str:
 def shape_text(shape: Iterable[int]) -> str:
     """Write a shape as people do, such as "28 x 28"."""
     return " x ".join(map(str, shape))
+
+
+def printable(text: str) -> str:
+    """Replace control characters, which could change a terminal, line by line."""
+    lines = text.splitlines()
+    return "\n".join("".join(c if c.isprintable() else "\ufffd" for c in line) for line in lines)
+
+
+def quote(value: object) -> str:
+    """Write a foreign value as Python does, bounded also where it is deep or refers to itself."""
+    return one_line(_SHORT.repr(value))
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 150

@@ -12,6 +12,8 @@ from ruamel.yaml.resolver import implicit_resolvers
 from digits.base.errors import UserError
 from digits.base.text import one_line
 
+MOST_VALUES = 1_000_000  # of a file; dvc.lock has some thousands
+
 
 def read(path: Path) -> Any:
     """Read a file that a person writes, with DVC's own parser, which refuses a key given twice.
@@ -20,12 +22,15 @@ def read(path: Path) -> Any:
         UserError: no file, or not YAML, with the line where it is not.
     """
     try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        return _require_small(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the folder of dvc.yaml") from None
     except MarkedYAMLError as error:
         raise UserError(f"{path}: line {error.problem_mark.line + 1}: {error.problem}") from None
-    except (YAMLError, ValueError) as error:  # not UTF-8, a control character, the 31st of June
+    except RecursionError:
+        raise UserError(f"{path}: not YAML: nested too deeply") from None
+    except (YAMLError, ValueError, TypeError) as error:
+        # Not UTF-8, a control character, the 31st of June, a number of 50,000 digits.
         raise UserError(f"{path}: not YAML: {one_line(error)}") from None
 
 
@@ -36,9 +41,37 @@ def parse(text: str | bytes) -> Any:
         ValueError: the text is not YAML.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506
-    except yaml.YAMLError as error:
+        return _require_small(yaml.load(text, Loader=_Loader))  # noqa: S506
+    except RecursionError:
+        raise ValueError("not YAML: nested too deeply") from None
+    except (yaml.YAMLError, TypeError) as error:
         raise ValueError(f"not YAML: {one_line(error)}") from None
+
+
+def _require_small(value: Any) -> Any:
+    """Return a value unless its aliases make it expand to more than any file of ours holds.
+
+    Raises:
+        ValueError: it does, or refers to itself.
+    """
+    counts: dict[int, int] = {}
+    open_ids: set[int] = set()
+
+    def count(node: Any) -> int:
+        if not isinstance(node, Mapping | list):
+            return 1
+        if id(node) in open_ids:
+            raise ValueError("an alias refers to what it is a part of")
+        if id(node) not in counts:
+            open_ids.add(id(node))
+            inner = node.values() if isinstance(node, Mapping) else node
+            counts[id(node)] = 1 + sum(map(count, inner))
+            open_ids.remove(id(node))
+        return counts[id(node)]
+
+    if count(value) > MOST_VALUES:
+        raise ValueError(f"its aliases expand to more than {MOST_VALUES} values")
+    return value
 
 
 def flatten(values: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:

@@ -18,6 +18,7 @@ FileName = Literal[
 FILES: tuple[FileName, ...] = get_args(FileName)
 
 Share = Annotated[float, Field(ge=0, le=1)]
+ClassName = Annotated[str, Field(min_length=1, max_length=100)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Mirror = Annotated[str, Field(pattern="^(https?://.+/|npm:.+@.+|dir:.+)$")]
 
@@ -31,7 +32,7 @@ class DataSet(Section):
     """One entry of datasets.yaml; the file's head says what each key means."""
 
     title: str
-    classes: list[str] = Field(min_length=2, max_length=256)
+    classes: list[ClassName] = Field(min_length=2, max_length=256)
     rows: Rows
     image_shape: list[Positive] = Field(min_length=2, max_length=2)
     mean_ink: list[Share] = Field(min_length=2, max_length=2)

@@ -1,6 +1,5 @@
 """DVC's experiments and MLflow's runs, joined by content, and what is amiss with either."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,6 +8,7 @@ from typing import Any
 from mlflow.entities import Run
 
 from digits.base import yaml12
+from digits.base.reports import parse_metrics
 from digits.tracking import availability, lock, provenance
 from digits.tracking import runs as tracking
 from digits.tracking.revisions import WORKSPACE, Revision
@@ -135,7 +135,8 @@ def _models(revision: Revision) -> dict[str, Model]:
     models = {}
     for stage in lock.read(revision.text(lock.FILE), "train@.*").values():
         name = stage.name.partition("@")[2]
-        metrics = json.loads(revision.read(f"reports/evaluate/{name}/metrics.json") or "{}")
+        path = f"reports/evaluate/{name}/metrics.json"
+        metrics = parse_metrics(revision.read(path) or "{}", f"{revision.name}: {path}")
         selected = {key: metrics[key] for key in METRICS if key in metrics}
         models[name] = Model(stage.outs[f"models/{name}"], selected)
     return models

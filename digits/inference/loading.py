@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from digits.base import files
 from digits.base.errors import UserError
+from digits.base.reports import parse_metrics
 from digits.base.text import one_line
 from digits.tracking import lock
 
@@ -92,7 +93,10 @@ def _of_path(path: Path) -> Origin:
     if path.suffix == ".onnx":
         if not path.is_file():
             raise UserError(f"{path}: there is no such file")
-        return Origin(path, files.md5(path))
+        folder = path.resolve().parent
+        if not _has_lock(folder):
+            return Origin(path, files.md5(path))
+        path = folder  # by whatever link: the model of a workspace is checked
     onnx = path / "model.onnx"
     if not onnx.is_file():
         raise UserError(
@@ -101,8 +105,9 @@ def _of_path(path: Path) -> Origin:
     if path == RELEASED:
         return _of_package(onnx)
     md5 = files.md5(path)
-    name = os.path.relpath(path)
-    text = Path(lock.FILE).read_text() if Path(lock.FILE).exists() else ""
+    root = path.resolve().parents[1]
+    name = path.resolve().relative_to(root).as_posix()
+    text = (root / lock.FILE).read_text(errors="replace") if _has_lock(path.resolve()) else ""
     stages = lock.read(text, "(train|evaluate)@.*").values()
     if any(stage.outs.get(name, md5) != md5 for stage in stages):
         raise UserError(
@@ -111,10 +116,16 @@ def _of_path(path: Path) -> Origin:
         )
     for stage in stages:
         if stage.deps.get(name) == md5:
-            report = Path("reports", *stage.name.split("@"), "metrics.json")
+            report = root.joinpath("reports", *stage.name.split("@"), "metrics.json")
             if report.exists():
-                return Origin(onnx, md5, metrics=json.loads(report.read_text()))
+                metrics = parse_metrics(report.read_bytes(), str(report))
+                return Origin(onnx, md5, metrics=metrics)
     return Origin(onnx, md5)
+
+
+def _has_lock(folder: Path) -> bool:
+    """Whether a folder lies in a workspace as models/<name> does, beside a dvc.lock."""
+    return folder.parent.name == "models" and (folder.parents[1] / lock.FILE).is_file()
 
 
 def _of_package(onnx: Path) -> Origin:

@@ -17,6 +17,14 @@ from digits.inference.layers import Layer, as_square, layer_names
 BATCH = 500  # images at a time, so that their activations need megabytes, not gigabytes
 METADATA = {"name", "classes", "parameters", "multiply_adds", "recipe"}
 THRESHOLD = 0.5  # of a model that names none
+MOST_BYTES = 2**31 - 1  # of a file of ONNX's format
+
+
+def _refuse_external_data(content: bytes) -> None:
+    """Refuse a model whose weights lie in other files: it could name any file of this machine."""
+    graph = onnx.load_from_string(content).graph
+    if any(onnx.external_data_helper.uses_external_data(each) for each in graph.initializer):
+        raise ValueError("its weights lie in other files")
 
 
 class Model:
@@ -42,7 +50,10 @@ class Model:
         """
         self._path, self._threads = path, threads
         try:
+            if path.stat().st_size > MOST_BYTES:
+                raise ValueError(f"it has {path.stat().st_size} bytes")
             self._content = path.read_bytes()
+            _refuse_external_data(self._content)
             self._session = self._open(self._content)
             self.size_bytes = len(self._content)
             description = self._session.get_modelmeta().custom_metadata_map
@@ -55,6 +66,8 @@ class Model:
             self.recipe: dict[str, Any] = json.loads(description["recipe"])
             self.data: dict[str, str] = json.loads(description.get("data", "{}"))
             self.threshold = float(description.get("threshold", THRESHOLD))
+            if not 0 <= self.threshold <= 1:
+                raise ValueError(f"its threshold is {self.threshold}")
             (images,), (probabilities,) = self._session.get_inputs(), self._session.get_outputs()
             self._input: str = images.name
             _, *self.image_shape = images.shape

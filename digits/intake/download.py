@@ -3,13 +3,18 @@
 import errno
 import gzip
 import logging
+import math
 import os
+import re
 import shutil
+import signal
 import subprocess
 import tarfile
+import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,6 +36,7 @@ MIRROR_ERRORS = (
     subprocess.SubprocessError,
 )
 # What no other mirror can mend.
+LONGEST = 10**7  # seconds that a timer takes
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
@@ -45,21 +51,25 @@ def download(dataset: DataSet, folder: Path, limits: Data) -> dict[str, str]:
     """
     sources: dict[str, str] = {}
     problems: list[str] = []
+    sizes = _sizes(dataset)
     for mirror in dataset.mirrors:
+        shown = _without_password(mirror)
         try:
             with TemporaryDirectory(dir=folder) as scratch:
-                fetch = _fetcher(mirror, Path(scratch), limits)
+                with _deadline(limits.file_timeout):
+                    fetch = _fetcher(mirror, Path(scratch), limits, sizes)
                 for name in FILES:
                     if name not in sources:
-                        print(f"{name} from {mirror}")
-                        path = fetch(name)
+                        print(f"{name} from {shown}")
+                        with _deadline(limits.file_timeout):
+                            path = fetch(name)
                         _check(path, dataset.sha256[name])
                         path.replace(folder / name)
-                        sources[name] = mirror
+                        sources[name] = shown
         except MIRROR_ERRORS as error:
             if isinstance(error, OSError) and error.errno in DISK_ERRORS:
                 raise
-            problems.append(f"{mirror}: {_reason(error)}")
+            problems.append(f"{shown}: {_reason(error)}")
             print(f"  failed: {_reason(error)}")
     if missing := [name for name in FILES if name not in sources]:
         raise UserError(
@@ -75,20 +85,32 @@ def download(dataset: DataSet, folder: Path, limits: Data) -> dict[str, str]:
     return sources
 
 
-def _fetcher(mirror: str, scratch: Path, limits: Data) -> Callable[[str], Path]:
+def _sizes(dataset: DataSet) -> dict[str, int]:
+    """The bytes of each uncompressed file, by what the catalogue says of it."""
+    pixels = math.prod(dataset.image_shape)
+    sizes: dict[str, int] = {}
+    for name in FILES:
+        rows = dataset.rows.train if name.startswith("train") else dataset.rows.test
+        sizes[name] = 16 + rows * pixels if "images" in name else 8 + rows
+    return sizes
+
+
+def _fetcher(
+    mirror: str, scratch: Path, limits: Data, sizes: Mapping[str, int]
+) -> Callable[[str], Path]:
     """A function that fetches a file by its name and gives the path it is at, uncompressed."""
     kind, _, place = mirror.partition(":")
     if kind == "dir":
         # DVC may run this in a temporary workspace, without the user's folders.
         folder = Path(os.environ.get("DVC_ROOT", ".")) / Path(place).expanduser()
-        return lambda name: _copy(folder, name, scratch)
+        return lambda name: _copy(folder, name, scratch, sizes[name])
     if kind == "npm":
         package = _npm_pack(place, scratch, limits)
-        return lambda name: _extract(package, name, scratch)
-    return lambda name: _http_get(mirror, name, scratch, limits)
+        return lambda name: _extract(package, name, scratch, sizes[name])
+    return lambda name: _http_get(mirror, name, scratch, limits, sizes[name])
 
 
-def _http_get(url: str, name: str, scratch: Path, limits: Data) -> Path:
+def _http_get(url: str, name: str, scratch: Path, limits: Data, size: int) -> Path:
     mirror = pooch.create(
         path=scratch,
         base_url=url,
@@ -99,7 +121,50 @@ def _http_get(url: str, name: str, scratch: Path, limits: Data) -> Path:
     downloader = pooch.HTTPDownloader(
         progressbar=_Progress(limits.file_timeout), timeout=limits.timeout, chunk_size=2**12
     )
-    return Path(mirror.fetch(f"{name}.gz", pooch.Decompress(name=name), downloader))
+    packed = Path(mirror.fetch(f"{name}.gz", downloader=downloader))
+    return _unpack(packed, scratch / name, size)
+
+
+class _OverdueError(Exception):
+    """Time is over. No OSError: the libraries would take it for a fault and try again."""
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError when the time is over, whatever is waited for: a head that trickles, too.
+
+    Only the main thread can be interrupted; elsewhere the limits of each library hold.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise _OverdueError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, min(seconds, LONGEST))
+    try:
+        yield
+    except _OverdueError:
+        raise TimeoutError("took longer than data.file_timeout allows") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _unpack(packed: Path, target: Path, size: int) -> Path:
+    """Unpack a gzipped file, but no more than it should hold."""
+    with gzip.open(packed) as source, target.open("wb") as file:
+        for chunk in iter(lambda: source.read(2**20), b""):
+            file.write(chunk)
+            if file.tell() > size:
+                raise ValueError(f"{target.name} unpacks to more than {size} bytes")
+    return target
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 class _Progress(tqdm):
@@ -130,23 +195,24 @@ def _npm_pack(package: str, scratch: Path, limits: Data) -> Path:
     return next(scratch.glob("*.tgz"))
 
 
-def _extract(package: Path, name: str, scratch: Path) -> Path:
+def _extract(package: Path, name: str, scratch: Path, size: int) -> Path:
     """Take the file of this name, in whatever folder, out of a package."""
     with tarfile.open(package) as archive:
         for member in archive:
             if member.isfile() and Path(member.name).name == name:
+                if member.size > size:
+                    raise ValueError(f"{name} unpacks to more than {size} bytes")
                 member.name = name  # out of whatever folder it lies in
                 archive.extract(member, scratch, filter="data")
                 return scratch / name
     raise FileNotFoundError(f"{name} is not in the package")
 
 
-def _copy(folder: Path, name: str, scratch: Path) -> Path:
+def _copy(folder: Path, name: str, scratch: Path, size: int) -> Path:
     if (folder / name).exists():
         shutil.copyfile(folder / name, scratch / name)
     elif (folder / f"{name}.gz").exists():
-        with gzip.open(folder / f"{name}.gz") as source, (scratch / name).open("wb") as target:
-            shutil.copyfileobj(source, target)
+        _unpack(folder / f"{name}.gz", scratch / name, size)
     else:
         raise FileNotFoundError(f"neither {name} nor {name}.gz is in the folder")
     return scratch / name
@@ -163,4 +229,4 @@ def _reason(error: Exception) -> str:
         text = next((line for line in error.stderr.splitlines() if "code" not in line), "")
     else:
         text = one_line(str(error).split("Caused by ")[-1])
-    return text[:200] or type(error).__name__
+    return one_line(_without_password(text)) or type(error).__name__

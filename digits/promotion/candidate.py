@@ -1,11 +1,11 @@
 """A model of a commit, as the commit's files tell of it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from digits.base.errors import UserError
+from digits.base.reports import parse_metrics
 from digits.evaluation import card
 from digits.tracking import lock
 from digits.tracking.revisions import Revision
@@ -47,7 +47,8 @@ class Candidate:
         }
 
     def report(self, path: str) -> dict[str, Any]:
-        return json.loads(self.revision.text(f"reports/{path}/metrics.json"))
+        path = f"reports/{path}/metrics.json"
+        return parse_metrics(self.revision.text(path), f"{self.revision.name}: {path}")
 
     def __str__(self) -> str:
         return f"{self.model} of {str(self.revision.commit)[:7]}"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from digits.base.errors import UserError
+from digits.base.text import one_line
 from digits.base.yaml12 import parse
 
 FILE = "dvc.lock"
@@ -48,7 +50,21 @@ def of_workspace(name: str) -> Stage:
 
 
 def read(text: str, pattern: str = ".*") -> dict[str, Stage]:
-    """Read the entries of the stages whose names match a pattern from the text of a dvc.lock."""
+    """Read the entries of the stages whose names match a pattern from the text of a dvc.lock.
+
+    Raises:
+        UserError: it is not what DVC writes: cut off, or with a merge's conflict in it.
+    """
+    try:
+        return _read_blocks(text, pattern)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"{FILE}: not what DVC writes: {one_line(error)}; `git checkout HEAD -- {FILE}` brings "
+            "the committed one back, then `dvc repro`"
+        ) from None
+
+
+def _read_blocks(text: str, pattern: str) -> dict[str, Stage]:
     stages = {}
     # DVC writes one block for each stage: to parse only some saves most of the time.
     for block in re.split(r"^(?=  \S)", text, flags=re.MULTILINE)[1:]:

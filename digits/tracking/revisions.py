@@ -59,7 +59,7 @@ class Revision:
         content = self.read(path)
         if content is None:
             raise UserError(f"{self.name}: has no {path}")
-        return content.decode()
+        return content.decode(errors="replace")  # what reads it names what it cannot be
 
     def folders(self, path: str) -> list[str]:
         """The names of the folders in a folder, sorted; none where there is no such folder."""
@@ -120,5 +120,13 @@ def experiments(root: Path = Path()) -> dict[str, Revision]:
 def _open(root: Path) -> pygit2.Repository:
     try:
         return pygit2.Repository(str(root))
-    except pygit2.GitError:
-        raise UserError(f"{root}: no git repository; run from its root") from None
+    except pygit2.GitError as error:
+        if "own" in str(error):  # a container's root looks at a checkout of its user
+            raise UserError(
+                f"{root}: git refuses a checkout that another user owns: "
+                f"`git config --global --add safe.directory {root}` trusts it"
+            ) from None
+        raise UserError(
+            f"{root}: no git repository: `git clone` the project; of a source archive, begin "
+            "one in its root: `git init && git add . && git commit -m Begin`"
+        ) from None

@@ -128,15 +128,21 @@ def test_a_file_that_is_no_mapping_is_refused(value: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "complaint"),
     [
-        ("train.cnn.epochs", "abc", " = 'abc': must be a whole number >= 1"),
-        ("train.cnn.epochs", 2.0, " = 2.0: must be a whole number >= 1"),
-        ("train.cnn.epochs", True, " = True: must be a whole number >= 1"),
+        ("train.cnn.epochs", "abc", " = 'abc': must be a whole number >= 1 and <= 100000"),
+        ("train.cnn.epochs", 2.0, " = 2.0: must be a whole number >= 1 and <= 100000"),
+        ("train.cnn.epochs", True, " = True: must be a whole number >= 1 and <= 100000"),
         ("train.cnn.learning_rate", -0.1, " = -0.1: must be a number > 0"),
         ("train.cnn.learning_rate", float("nan"), " = nan: must be a number > 0"),
         ("train.mlp.dropout", 1.0, " = 1.0: must be a number >= 0 and < 1"),
         ("train.cnn.pooling", "median", " = 'median': must be max or average"),
-        ("train.cnn.filters", [], " = []: must be a list (at least 1, each a whole number >= 1)"),
-        ("train.cnn.filters", [8, 0, 8], "[1] = 0: must be a whole number >= 1"),
+        (
+            "train.cnn.filters",
+            [],
+            " = []: must be a list (at least 1, each a whole number >= 1 and <= 65536)",
+        ),
+        ("train.cnn.filters", [8, 0, 8], "[1] = 0: must be a whole number >= 1 and <= 65536"),
+        ("train.cnn.batch_size", 2**63, f" = {2**63}: must be a whole number >= 1 and <= 65536"),
+        ("train.cnn.kernel_sizes", [29], "[0] = 29: must be a whole number >= 1 and <= 28"),
         (
             "train.cnn.strides",
             [1, 1],

@@ -163,3 +163,67 @@ def test_an_alias_stands_for_the_version_it_was_moved_to() -> None:
         register("moving", run_id, "md5")
         version = loading.current_version("models:/moving@champion")
         assert version == f"moving version {number}"
+
+
+class TestEveryWayToNameAModel:
+    @pytest.mark.parametrize("form", ["folder", "file", "link", "file link", "checkout link"])
+    def test_is_checked(self, form: str, workspace: Path, tmp_path: Path) -> None:
+        lock_as("0" * 32 + ".dir")
+        link = tmp_path / "link"
+        model = workspace / "models/cnn"
+        named = {
+            "folder": model,
+            "file": model / "model.onnx",
+            "link": link,
+            "file link": tmp_path / "link.onnx",
+            "checkout link": link / "models/cnn/model.onnx",
+        }[form]
+        link.symlink_to(workspace if form == "checkout link" else model)
+        (tmp_path / "link.onnx").symlink_to(model / "model.onnx")
+        with (
+            pytest.raises(UserError, match=r"is not what dvc\.lock says"),
+            loading.find(str(named)),
+        ):
+            pass
+
+    def test_also_from_another_folder(self, workspace: Path, tmp_path: Path) -> None:
+        lock_as("0" * 32 + ".dir")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(tmp_path)
+            with (
+                pytest.raises(UserError, match=r"is not what dvc\.lock says"),
+                loading.find(str(workspace / "models/cnn/model.onnx")),
+            ):
+                pass
+
+
+@pytest.mark.parametrize("threshold", ["nan", "2", "-1", "inf"])
+def test_an_odd_threshold_is_refused(threshold: str, tmp_path: Path) -> None:
+    from digits.inference.model import Model
+
+    small_model.write(tmp_path, threshold=threshold)
+    with pytest.raises(UserError, match="its threshold is"):
+        Model(tmp_path / "model.onnx")
+
+
+def test_a_sparse_terabyte_is_refused_unread(tmp_path: Path) -> None:
+    from digits.inference.model import Model
+
+    with (tmp_path / "model.onnx").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(UserError, match=f"it has {2**40} bytes"):
+        Model(tmp_path / "model.onnx")
+
+
+def test_weights_in_other_files_are_never_read(tmp_path: Path) -> None:
+    import onnx
+
+    from digits.inference.model import Model
+
+    small_model.write(tmp_path)
+    proto = onnx.load(tmp_path / "model.onnx")
+    onnx.save(
+        proto, tmp_path / "model.onnx", save_as_external_data=True, location="w", size_threshold=0
+    )
+    with pytest.raises(UserError, match="its weights lie in other files"):
+        Model(tmp_path / "model.onnx")

@@ -1,5 +1,6 @@
 """Downloads from real servers on loopback, from folders and from an npm package."""
 
+import contextlib
 import errno
 import functools
 import gzip
@@ -195,6 +196,42 @@ def test_a_mirror_that_sends_without_end_is_left(served, dataset, target) -> Non
     with pytest.raises(UserError, match=r"took longer than data\.file_timeout allows"):
         download(dataset(f"{served[1]}slow/"), target, limits)
     assert time.monotonic() - started < PROMPT
+
+
+def test_a_head_that_trickles_is_left(served, dataset, target, monkeypatch) -> None:
+    def trickle(self: Handler) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(600):
+                self.wfile.write(b"H")
+                self.wfile.flush()
+                time.sleep(0.1)
+
+    monkeypatch.setattr(Handler, "do_GET", trickle)
+    started = time.monotonic()
+    limits = LIMITS.model_copy(update={"file_timeout": 1.0})
+    with pytest.raises(UserError, match=r"took longer than data\.file_timeout allows"):
+        download(dataset(served[1]), target, limits)
+    assert time.monotonic() - started < PROMPT
+
+
+def test_an_archive_is_unpacked_no_further_than_it_should_be(
+    originals, served, dataset, target, tmp_path
+) -> None:
+    bomb = {name: content + bytes(10**8) for name, content in originals.items()}
+    put(bomb, served[0], zipped=True)
+    put(bomb, tmp_path, zipped=True)
+    with pytest.raises(UserError) as raised:
+        download(dataset(served[1], f"dir:{tmp_path}"), target, LIMITS)
+    assert str(raised.value).count("unpacks to more than") == 2
+
+
+def test_a_mirrors_password_is_told_to_nobody(served, dataset, target, capsys) -> None:
+    url = served[1].replace("//", "//me:secret@")
+    with pytest.raises(UserError) as raised:
+        download(dataset(url, "http://you:hidden@127.0.0.1:1/"), target, LIMITS)
+    assert not any(word in str(raised.value) for word in ("secret", "hidden"))
+    printed = "".join(capsys.readouterr())
+    assert not any(word in printed for word in ("secret", "hidden"))
 
 
 def test_a_failed_try_is_repeated(originals, served, dataset, target, monkeypatch) -> None:
