@@ -1,3 +1,4 @@
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -96,5 +97,17 @@ def test_experiments_are_found_by_name(repository: Any) -> None:
 
 
 def test_no_repository_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no git repository; run from its root"):
+    with pytest.raises(UserError, match="no git repository: `git clone`"):
         revisions.find("main", tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_checkout_of_another_user_gets_gits_own_remedy(
+    repository: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.commit({"a": "1"})
+    for path in (repository.root, repository.root / ".git"):
+        os.chown(path, 12345, 12345)
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    with pytest.raises(UserError, match=r"`git config --global --add safe\.directory "):
+        revisions.find("HEAD", repository.root)
