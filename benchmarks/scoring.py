@@ -53,7 +53,9 @@ def main() -> None:
         }
     )
     note = f"n = {chosen.rounds} rounds; medians; {network.name}, one thread."
-    measuring.write("scoring", figures, note)
+    counts = " ".join(map(str, chosen.images))
+    command = f"scoring --model {chosen.model} --images {counts} --rounds {chosen.rounds}"
+    measuring.write("scoring", figures, note, command)
 
 
 def _write(path: Path, images: np.ndarray, count: int) -> None:
