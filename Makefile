@@ -80,8 +80,8 @@ test-spark: setup .venv/spark java  ## `digits score` on a real cluster, whose p
 	pytest -m spark tests/spark
 
 FUZZ ?= 2000
-fuzz: setup  ## FUZZ (2000) strange requests of each kind to the server
-	FUZZ=$(FUZZ) pytest tests/digits/serving/test_fuzz.py
+fuzz: setup  ## FUZZ (2000) strange requests to the server, and damaged files, of each kind
+	FUZZ=$(FUZZ) pytest tests/digits/serving/test_fuzz.py tests/drills/test_fuzz_files.py
 
 lint: setup  ## ruff, its formatter, mypy, the floors, the page's oldest browsers, the docs' links
 	ruff check
