@@ -56,7 +56,7 @@ def _row(name: str, pictures: Labelled, recognizer: Recognizer) -> dict[str, flo
         start = time.perf_counter()
         answers = recognizer.read(picture)
         milliseconds.append(1000 * (time.perf_counter() - start))
-        text = _likeliest(answers)
+        text = likeliest_text(answers)
         read.append(text == label)
         refused += [answer.refused for answer in answers]
         expected = label.replace("|", "") or "?" * len(answers)
@@ -80,7 +80,7 @@ def _row(name: str, pictures: Labelled, recognizer: Recognizer) -> dict[str, flo
     }
 
 
-def _likeliest(answers: Sequence[Answer]) -> str:
+def likeliest_text(answers: Sequence[Answer]) -> str:
     """The digits of a picture, a `|` between rows."""
     rows: dict[int | None, str] = {}
     for answer in answers:

@@ -1,56 +1,17 @@
 """Pictures of handwriting made from the images of a data set, so that every answer is known.
 
-Digits are written onto a page, in one of the ways of `WAYS`: what pens, paper, light and
+Digits are written onto a page, in one of the ways of `looks`: what pens, paper, light and
 cameras do. Each picture is random in the rest, and the same for the same seed.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-HEIGHT = 80  # pixels of a digit's box on the page, on average
+from benchmarks.looks import HEIGHT, PAPER, WAYS, Look
 
-
-@dataclass(frozen=True)
-class Look:
-    """How a page is written and taken; a colour is red, green and blue from 0 to 1.
-
-    Attributes:
-        rows: digits of each.
-        gap: between digits, share of `HEIGHT`; negative: they touch.
-        margin: pixels around the rows.
-        pen: width of the strokes in pixels; 0: as the digit was written.
-        breaks: gaps in the strokes of each digit, as of a worn pen.
-        specks: small dots on the page.
-        ruled, squared: printed lines, with their own colour.
-        framed: boxes, as a form has for each digit.
-        slope: of the light, share lost from side to side.
-        shadow: share of the light that an edge across the page takes away.
-        perspective: share of the page by which the corners are moved.
-        blur: spread in pixels.
-        noise: spread, of white.
-        quality: of the JPEG it has been; 0: it never was.
-    """
-
-    rows: tuple[int, ...] = (4,)
-    ink: tuple[float, float, float] = (0.12, 0.12, 0.16)
-    paper: tuple[float, float, float] = (0.96, 0.95, 0.92)
-    gap: float = 0.35
-    margin: int = 60
-    pen: int = 0
-    breaks: int = 0
-    specks: int = 0
-    ruled: bool = False
-    squared: bool = False
-    framed: bool = False
-    lines: tuple[float, float, float] = (0.62, 0.72, 0.85)
-    slope: float = 0.0
-    shadow: float = 0.0
-    perspective: float = 0.0
-    blur: float = 0.7
-    noise: float = 0.008
-    quality: int = 0
+__all__ = ["PAPER", "WAYS", "Look", "Picture", "no_digits", "pictures", "render"]
 
 
 @dataclass(frozen=True)
@@ -66,35 +27,6 @@ class Picture:
     pixels: np.ndarray
     label: str
     boxes: np.ndarray = field(repr=False)
-
-
-PAPER = Look(slope=0.25, noise=0.015, blur=1.0, quality=85)  # what a camera makes of any page
-WAYS: dict[str, Look] = {
-    "screen": Look(ink=(0, 0, 0), paper=(1, 1, 1), blur=0, noise=0),
-    "dark screen": Look(ink=(1, 1, 1), paper=(0, 0, 0), blur=0, noise=0),
-    "board": replace(PAPER, ink=(0.9, 0.9, 0.88), paper=(0.16, 0.24, 0.2)),
-    "paper": PAPER,
-    "blue pen": replace(PAPER, ink=(0.2, 0.25, 0.65)),
-    "red pen": replace(PAPER, ink=(0.8, 0.15, 0.15)),
-    "pencil": replace(PAPER, ink=(0.55, 0.55, 0.55), noise=0.025),
-    "thin": replace(PAPER, pen=2),
-    "thick": replace(PAPER, pen=15),
-    "broken": replace(PAPER, breaks=2),
-    "specks": replace(PAPER, specks=30),
-    "steep light": replace(PAPER, slope=0.65),
-    "shadow": replace(PAPER, shadow=0.45),
-    "ruled": replace(PAPER, ruled=True),
-    "squared": replace(PAPER, squared=True),
-    "square": replace(PAPER, rows=(1,), squared=True, margin=10, lines=(0.55, 0.55, 0.55)),
-    "dark ruling": replace(PAPER, ruled=True, lines=(0.2, 0.2, 0.25)),
-    "form": replace(PAPER, framed=True, lines=(0.3, 0.3, 0.3), gap=0.6),
-    "blurred": replace(PAPER, blur=3.0),
-    "noisy": replace(PAPER, noise=0.08),
-    "perspective": replace(PAPER, perspective=0.12),
-    "rows": replace(PAPER, rows=(5, 3, 6), perspective=0.03),
-    "touching": replace(PAPER, gap=-0.04),
-    "one": replace(PAPER, rows=(1,), shadow=0.3),
-}
 
 
 def pictures(
@@ -121,7 +53,8 @@ def render(images: np.ndarray, labels: np.ndarray, look: Look, rng: np.random.Ge
     rows = np.split(np.arange(len(strokes)), ends)
     widest = max(sum(strokes[i].shape[1] + HEIGHT for i in row) for row in rows)
     ink = np.zeros(
-        (int(len(rows) * 1.7 * HEIGHT) + 2 * look.margin, widest + 2 * look.margin), np.float32
+        (int(len(rows) * look.row_step * HEIGHT) + 2 * look.margin, widest + 2 * look.margin),
+        np.float32,
     )
     lines = _printed(ink.shape, look, rng)
     boxes = np.zeros((len(strokes), 4))
@@ -129,7 +62,11 @@ def render(images: np.ndarray, labels: np.ndarray, look: Look, rng: np.random.Ge
         left = look.margin + rng.uniform(0, 0.5) * HEIGHT
         for i in row:
             high, wide = strokes[i].shape
-            top = look.margin + (1.7 * number + 0.3) * HEIGHT + rng.uniform(-0.1, 0.1) * HEIGHT
+            top = (
+                look.margin
+                + (look.row_step * number + 0.3) * HEIGHT
+                + rng.uniform(-0.1, 0.1) * HEIGHT
+            )
             x, y = int(left), int(top + (HEIGHT - high) / 2)
             here = ink[y : y + high, x : x + wide]
             np.maximum(here, strokes[i], out=here)
@@ -138,6 +75,8 @@ def render(images: np.ndarray, labels: np.ndarray, look: Look, rng: np.random.Ge
                 frame = (x - HEIGHT // 4, y - HEIGHT // 4), (x + wide + 20, y + high + 20)
                 cv2.rectangle(lines, *frame, 1, 2, cv2.LINE_AA)
             left += wide + (look.gap + rng.uniform(0, 0.1)) * HEIGHT
+    if look.pressure:
+        ink *= 1 - look.pressure * _smooth_noise(ink.shape, HEIGHT / 5, rng)
     for _ in range(look.specks):
         at = rng.integers(0, ink.shape[::-1])
         cv2.circle(ink, at.tolist(), int(rng.integers(1, 4)), 1, -1, cv2.LINE_AA)
@@ -196,10 +135,18 @@ def _printed(shape: tuple[int, int], look: Look, rng: np.random.Generator) -> np
     step = int(HEIGHT * (0.45 if look.squared else 0.85))
     start = int(rng.integers(step))
     if look.ruled or look.squared:
-        lines[start::step] = lines[start + 1 :: step] = 1
+        for row in range(look.line_width):
+            lines[start + row :: step] = 1
     if look.squared:
-        lines[:, start::step] = lines[:, start + 1 :: step] = 1
+        for column in range(look.line_width):
+            lines[:, start + column :: step] = 1
     return lines
+
+
+def _smooth_noise(shape: tuple[int, int], spread: float, rng: np.random.Generator) -> np.ndarray:
+    """Clouds of about this many pixels, `float32` from 0 to 1."""
+    noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), spread)
+    return (0.5 + noise / (2.5 * noise.std())).clip(0, 1)
 
 
 def _seen_from_aside(
@@ -208,11 +155,16 @@ def _seen_from_aside(
     """The page in perspective, and the boxes around where its digits have come to."""
     height, width = page.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    if not look.perspective:
+    if not look.perspective and not look.tilt:
         return page, boxes
-    moved = corners + (rng.uniform(-1, 1, (4, 2)) * look.perspective * min(height, width)).astype(
-        np.float32
-    )
+    moved = corners
+    if look.perspective:
+        moves = rng.uniform(-1, 1, (4, 2)) * look.perspective * min(height, width)
+        moved = corners + moves.astype(np.float32)
+    if look.tilt:
+        angle = float(rng.choice([-1, 1])) * look.tilt
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 0.85)
+        moved = cv2.transform(moved[None], turn)[0].astype(np.float32)
     mapping = cv2.getPerspectiveTransform(corners, moved)
     seen = cv2.warpPerspective(
         page, mapping, (width, height), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
@@ -233,7 +185,14 @@ def _photographed(page: np.ndarray, look: Look, rng: np.random.Generator) -> np.
         angle = rng.uniform(0, 2 * np.pi)
         across = np.cos(angle) * (x - width / 2) + np.sin(angle) * (y - height / 2)
         light *= 1 - look.shadow / (1 + np.exp(-(across / rng.uniform(1, 8)).clip(-50, 50)))
+    if look.corner:
+        away = np.hypot(x - width * rng.integers(2), y - height * rng.integers(2)) / HEIGHT
+        light *= 1 - look.corner / (1 + np.exp(8 * (away - 0.5)))
     seen = page * light[..., None]
+    if look.glare:
+        at = rng.uniform(0.2, 0.8, 2) * (width, height)
+        lamp = np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * HEIGHT**2))
+        seen += look.glare * (1 - seen) * lamp[..., None].astype(np.float32)
     if look.blur:
         seen = cv2.GaussianBlur(seen, (0, 0), look.blur)
     seen = seen + rng.normal(0, look.noise, page.shape) if look.noise else seen

@@ -3,23 +3,22 @@
 import cv2
 import numpy as np
 
-SIDE = 28  # pixels of the image
+SIDE = 28  # pixels of the image's side
 BOX = 20  # pixels of the digit's longer side
-STROKE = 2.4  # pixels; three of four of MNIST's are wider: thinner ones are thickened
-FINE = 8  # parts of a pixel
+STROKE = 2.4  # pixels; three of four digits of MNIST are bolder, and thinner ones are thickened
+FINE = 4  # parts of a pixel in which a digit is laid out; 8 read no more digits
 
 
-def crop(mask: np.ndarray, parts: int = FINE) -> np.ndarray:
+def crop(mask: np.ndarray) -> np.ndarray:
     """A digit as MNIST made them: light on black, in a box of 20 x 20, centred by its mass.
 
     Args:
         mask: `bool (height, width)`, where the ink of one digit is, cut to its box.
-        parts: of a pixel of the image in which the digit is laid out; fewer are quicker.
 
     Returns:
         `uint8 (28, 28)`.
     """
-    side = np.clip(max(mask.shape), parts * BOX, 4 * parts * BOX)
+    side = np.clip(max(mask.shape), FINE * BOX, 4 * FINE * BOX)
     # Where it has to shrink, a thin line stays.
     ink = (_fit(mask, side) > (0.5 if side > max(mask.shape) else 0.3)).astype(np.uint8)
     missing = STROKE * max(ink.shape) / BOX - stroke_width(ink)
@@ -27,12 +26,16 @@ def crop(mask: np.ndarray, parts: int = FINE) -> np.ndarray:
         away = np.pad(1 - ink, int(missing / 2) + 1, constant_values=1)
         distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         ink = (distance <= missing / 2).astype(np.uint8)
-    fine = _fit(ink, parts * BOX)
+    fine = _fit(ink, FINE * BOX)
     moments = cv2.moments(fine)
     # In MNIST the centre of mass is in the middle of pixel 14.
-    middle = (SIDE / 2 + 0.5) * parts - 0.5
-    right, down = (middle - moments[key] / moments["m00"] for key in ("m10", "m01"))
-    centred = cv2.warpAffine(fine, np.array([[1, 0, right], [0, 1, down]]), (SIDE * parts,) * 2)
+    middle = (SIDE / 2 + 0.5) * FINE - 0.5
+    # A long foot may lie so far from the centre of mass that centring would cut it off.
+    right, down = (
+        min(max(middle - moments[key] / moments["m00"], 0), SIDE * FINE - length)
+        for key, length in (("m10", fine.shape[1]), ("m01", fine.shape[0]))
+    )
+    centred = cv2.warpAffine(fine, np.array([[1, 0, right], [0, 1, down]]), (SIDE * FINE,) * 2)
     image = cv2.resize(centred, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.rint(255 * image).clip(0, 255).astype(np.uint8)
 

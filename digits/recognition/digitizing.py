@@ -1,8 +1,8 @@
-"""From a picture of handwriting to digits as MNIST made them.
+"""Find the digits of a picture and make of each an image like MNIST's.
 
-`digitizing_decoding` makes pixels of bytes; `_ink` finds what was written, without what
-`_ruling` finds to be printed; `_parts` finds what hangs together, and its order; `_touching`
-cuts it where digits touch; `_crops` makes 28 x 28 pixels of each.
+`ink` finds what is written, without the lines that `ruling` finds; `parts` finds which ink
+hangs together and the order of reading; `joining` and `touching` ask the model whether parts
+are one digit or several; `crops` makes 28 x 28 pixels of each. See docs/recogniser.md.
 """
 
 import time
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from digits.base.errors import UserError
-from digits.recognition import ink, parts, touching
+from digits.recognition import ink, joining, parts, touching
 from digits.recognition.crops import scaled
 from digits.recognition.decoding import decode
 from digits.recognition.parts import Box, Part
@@ -118,6 +118,8 @@ def examine(
     found = parts.find(mask)
     _check_count(len(found), most_digits)
     if predict:
+        found = joining.join(found, predict)
+        _check_deadline(deadline)
         found = _cut_apart(found, predict, deadline, most_digits)
     scale = np.array(pixels.shape[:2]) / working.shape[:2]
     digits = [

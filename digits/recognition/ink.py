@@ -6,21 +6,23 @@ import numpy as np
 from digits.recognition import ruling
 from digits.recognition.crops import scaled
 
-GROUND_SHARE = 0.25  # of the picture's shorter side: broader is no stroke but part of the ground
-AROUND = 0.5  # of the picture's edge: so much at least is what surrounds a sheet
-APART = 0.35  # times as bright as a sheet, or the inverse, is what surrounds it: no shadow is,
-ALL_AROUND = 0.9  # or along so much of the edge, as no shadow is, if it is
-NEARLY = 0.8  # times as bright
-PLAIN = 25  # of 255: what surrounds it differs no more from what is near, or may be written on
-GROUND_SIDE = 128  # pixels of the longer side, enough for the ground, which is smooth
-STEPS = 4  # times: a small disc so often is nearly the large one, and quicker
-SAMPLE_SIDE = 400  # pixels of the longer side, enough to count by
-DARKEST = 0.05  # of white: a ground is taken to be no darker
-LEVEL_SHARE = 0.125  # of the longer side: within it the ink is as dark as elsewhere
+GROUND_SHARE = 0.25  # of the shorter side; anything broader is part of the ground, not a stroke
+AROUND = 0.5  # least share of the picture's edge that a sheet's surroundings cover
+APART = 0.35  # brightness ratio of surroundings and sheet; shadows differ less
+ALL_AROUND = 0.9  # share of the edge that no shadow covers, so that `NEARLY` holds instead
+NEARLY = 0.8  # brightness ratio that is enough if the surroundings are all around
+PLAIN = 25  # grey levels by which surroundings may vary; more may be writing
+GROUND_SIDE = 128  # pixels of the longer side at which the ground, being smooth, is estimated
+STEPS = 4  # small discs in turn act nearly as one large disc, and are quicker
+SAMPLE_SIDE = 400  # pixels of the longer side of the sample on which statistics are made
+DARKEST = 0.05  # least brightness of a ground, share of white, because it is divided by
+LEVEL_SHARE = 0.125  # of the longer side; within it the strength of the ink is compared
 LEAST_CONTRAST = 0.08  # of the ground's brightness; pencil has 0.2 and more
-NOISE_FACTOR = 5.0  # times the spread of the ground
-FAINTEST = 0.8  # of the strongest ink: what is below `EDGE` of this is print or a shadow
-EDGE = 0.5  # of the ink around it: where a stroke ends
+NOISE_FACTOR = 5.0  # ink differs from the ground by so many standard deviations of its noise
+FAINTEST = 0.8  # of the strongest ink; a region's ink is compared with no less than this
+EDGE = 0.5  # of the strongest ink nearby; strong ink is at least as dark
+PALE = 0.3  # of the ink within a stroke's width; pale ink that hangs on strong ink is darker
+STROKE_SHARE = 0.02  # of the longer side; about the width of a stroke
 
 
 def find(picture: np.ndarray) -> np.ndarray:
@@ -43,9 +45,28 @@ def find(picture: np.ndarray) -> np.ndarray:
     strongest = float(np.percentile(darkness[is_marked], 97))
     level = np.maximum(_around(darkness.clip(0, strongest)), FAINTEST * strongest)
     mask = is_marked & (darkness > EDGE * level)
+    mask = _with_pale_ink(mask, darkness, is_marked)
     printed = ruling.frames(mask) | ruling.lines(is_marked)
     written = mask & ~printed
     return written if written.any() else mask
+
+
+def _with_pale_ink(strong: np.ndarray, darkness: np.ndarray, is_marked: np.ndarray) -> np.ndarray:
+    """Strong ink, and the paler ink that hangs on it: a stroke where the pen was light.
+
+    Args:
+        strong: `bool (height, width)`, ink as dark as what is around it.
+        darkness: `float32` of that shape.
+        is_marked: `bool` of that shape, what is no paper, however pale.
+    """
+    side = round(STROKE_SHARE * max(darkness.shape)) | 1
+    levels = cv2.convertScaleAbs(darkness.clip(0, 1), alpha=255)  # bytes are quicker
+    nearby = cv2.dilate(levels, np.ones((side, side), np.uint8))
+    ink = strong | (is_marked & (levels > PALE * nearby))
+    _, labels = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
+    is_kept = np.zeros(labels.max() + 1, bool)
+    is_kept[labels[strong]] = True
+    return ink & is_kept[labels]
 
 
 def _without_surroundings(picture: np.ndarray) -> np.ndarray:

@@ -11,18 +11,19 @@ import numpy as np
 
 from digits.recognition.crops import crop, stroke_widths
 
-MOST_PARTS = 200  # of one picture: what has more is no handwriting, and would take long
-DOT = 9  # pixels: less is dust
-STRIP = 8.0  # times longer than wide and at the picture's edge: a border
-SPECK = 0.3  # of the height of the other digits: what is smaller is none
-DASH = 3.0  # times wider than high: no digit
-LOW = 0.6  # of a digit's height: a piece of one
-BAR = 0.2  # of a digit's height: what is shorter is no bar of one
-NEAR = 0.35  # of the height of the digit below: farther above, a bar is not its own
-GAP = 1.5  # widths of the stroke: what a pen may leave out
-HAIR = 0.7  # widths of the stroke
-WIDE = 1.2  # widths to a height: more is no single digit
-SAME_ROW = 0.4  # of the lower one's height side by side
+MOST_PARTS = 200  # of one picture, which bounds the time; handwriting has fewer
+DOT = 9  # pixels; smaller components are dust
+STRIP = 8.0  # times longer than wide and at the picture's edge: a border, not a digit
+SPECK = 0.3  # of the size of the other digits; smaller parts are specks
+DASH = 3.0  # times wider than high; such parts are dashes
+CUT_OFF = 0.6  # of the height of whole digits; lower parts at the edge are rests of digits
+LOW = 0.6  # of a digit's height; lower components may be pieces of a digit
+BAR = 0.2  # of a digit's height; shorter strokes are no bar of a 5
+NEAR = 0.35  # of the height of the digit below, the farthest that its bar may be
+GAP = 1.5  # widths of the stroke that a pen may leave out within a digit
+HAIR = 0.7  # widths of the stroke between the two halves of a digit that broke
+WIDE = 1.2  # widths to a height; a single digit is narrower
+SAME_ROW = 0.4  # of the lower part's height that two parts of a row share
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def find(mask: np.ndarray) -> list[Part]:
     ]
     written = [piece for piece in pieces if not _is_border(piece.box, *mask.shape)]
     parts = []
-    for part in _without_specks(_join(written, cache(lambda: _gaps(labels)))):
+    joined = _without_specks(_join(written, cache(lambda: _gaps(labels))))
+    for part in _without_cut_off(joined, *mask.shape):
         here = labels[part.box.top : part.box.bottom, part.box.left : part.box.right]
         parts.append(Part(part.box, np.isin(here, list(part.numbers)), part.stroke))
     return parts
@@ -211,6 +213,22 @@ def _without_specks(parts: list[_Pieces]) -> list[_Pieces]:
         for part, size in zip(parts, sizes, strict=True)
         if size > SPECK * typical and part.box.width < DASH * part.box.height
     ]
+
+
+def _without_cut_off(parts: list[_Pieces], height: int, width: int) -> list[_Pieces]:
+    """Those that are no rest of a digit beyond the picture's edge.
+
+    Such a rest touches the edge and is lower than the digits that do not.
+    """
+
+    def touches(box: Box) -> bool:
+        return box.left == 0 or box.top == 0 or box.right == width or box.bottom == height
+
+    inside = [part.box.height for part in parts if not touches(part.box)]
+    if not inside:
+        return parts
+    least = CUT_OFF * float(np.median(inside))
+    return [part for part in parts if not touches(part.box) or part.box.height >= least]
 
 
 def rows(parts: list[Part]) -> list[list[Part]]:

@@ -7,17 +7,17 @@ import numpy as np
 
 from digits.recognition.crops import stroke_widths
 
-LONG = 0.5  # of the picture's extent: the least that is found of a line
-THROUGH = 0.75  # of a line from edge to edge, and of both its ends: so much of it is ink
-END = 0.04  # of it
-PARALLEL = 3  # lines through the picture are a ruling, to which others like them belong
-ACROSS = 0.6  # of which so much is ink
-TILT = 0.35  # rows a column, at most
-MOST_LINES = 300  # that are looked at
-THIN = 0.02  # of the picture's longer side, at most
-CROWDED = 0.2  # of the picture: so much ink is no ruling, and would take long to search
-WIDE = 6  # times its line's thickness, at least: a frame
-RECTANGULAR = 0.93  # of the area of the smallest rectangle around; an ellipse has 0.79
+LONG = 0.5  # of the picture's extent; shorter segments are not looked at
+THROUGH = 0.75  # least share of ink along a line that crosses the page, and in each of its ends
+END = 0.04  # of a line's length; how long its end is
+PARALLEL = 3  # lines that cross the page make a ruling; paler lines like them belong to it
+ACROSS = 0.6  # least share of ink along a line of a ruling
+TILT = 0.35  # rows a column, the steepest line that is looked for
+MOST_LINES = 300  # segments that are looked at, which bounds the time
+THIN = 0.035  # of the longer side, the thickest printed line; 0.02 missed lines in small crops
+CROWDED = 0.2  # share of ink above which there is no ruling, and the search would take long
+WIDE = 6  # least width of a frame's inside, in thicknesses of its line
+RECTANGULAR = 0.93  # least share of the area of the smallest rectangle around; an ellipse has 0.79
 
 
 def frames(mask: np.ndarray) -> np.ndarray:

@@ -10,22 +10,21 @@ from digits.recognition.parts import Box, Part
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
-NARROW = 0.75  # widths to a height: what is narrower is one digit
-WIDE = 1.6  # what is wider is several
-LEAST = 0.15  # of the height: the width of a digit
-LOW = 0.55  # of the height: what is lower is none
-HEIGHT = 80  # pixels in which a part is searched
-CUT = 2.5  # widths of the stroke: so much ink may a cut go through
-CONTACTS = 2  # times
-CLEAN = 0.95  # of the ink of a digit hangs together; a bad cut leaves crumbs
-SURE = 0.95  # of each part: pieces of a scribble look like digits, though seldom clear ones
-CUT_COST = 0.02  # what a cut takes from the logarithm of the confidences,
-NARROW_COST = 0.5  # and this times the widths that the part lacks to a height
-ASIDE = 0.05  # what a step aside costs a cut, where going through a pixel of ink costs 1
-DIAGONAL = 0.4  # what it costs more in ink, where the way is longer by this
-STEPS = 12  # places for a cut, in the height
-SEAMS = 8  # of them, in the height, that are looked at: those through the least ink
-ROUGH = 4  # parts of a pixel, enough to tell how sure the model is
+NARROW = 0.75  # widths to a height; narrower parts are one digit
+WIDE = 1.6  # widths to a height; wider pieces are several digits
+LEAST = 0.15  # of the height; narrower pieces are no digit
+LOW = 0.55  # of the height; lower pieces are no digit
+HEIGHT = 80  # pixels; parts are searched for cuts at this height
+CUT = 2.5  # widths of the stroke, the most ink that a cut goes through
+CONTACTS = 2  # the most strokes that a cut goes through
+CLEAN = 0.95  # least share of a piece's ink that hangs together; a bad cut leaves crumbs
+SURE = 0.95  # least probability of each piece; pieces of a scribble seldom reach it
+CUT_COST = 0.02  # log-probability penalty for each cut
+NARROW_COST = 0.5  # log-probability penalty for each cut, times the widths that lack to a height
+ASIDE = 0.05  # cost of a step aside, where going through a pixel of ink costs 1
+DIAGONAL = 0.4  # extra cost of a step aside through ink, because the way is longer
+STEPS = 12  # places per height where a cut is tried
+SEAMS = 8  # cuts per height that are kept: those through the least ink
 
 
 def split(part: Part, predict: Predict) -> list[Part]:
@@ -52,7 +51,7 @@ def split(part: Part, predict: Predict) -> list[Part]:
         for start in range(end):
             if (start, end) != (0, last) and (piece := _between(small, seams[start], seams[end])):
                 pieces[start, end] = piece
-    images = np.stack([crop(piece.mask, ROUGH) for piece in pieces.values()])
+    images = np.stack([crop(piece.mask) for piece in pieces.values()])
     confidences = predict(images).max(axis=1)
     # The best way to read what is before each seam: its value and its digits.
     best: list[tuple[float, list[Part]]] = [(0.0, [])]

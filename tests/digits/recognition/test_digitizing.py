@@ -213,6 +213,52 @@ def test_a_bar_above_belongs_to_its_digit() -> None:
     assert one(pixels).box.top < 100
 
 
+def test_a_pale_stroke_that_hangs_on_a_dark_one_stays() -> None:
+    pixels = np.full((300, 300), 255, np.uint8)
+    cv2.line(pixels, (110, 60), (90, 160), 0, 10)
+    cv2.line(pixels, (180, 60), (180, 250), 0, 10)
+    whole = pixels.copy()
+    cv2.line(whole, (90, 160), (210, 160), 0, 10)
+    cv2.line(pixels, (96, 160), (174, 160), 170, 10)  # a third as dark
+    assert difference(whole, pixels) < 15
+
+
+def test_pale_marks_that_hang_on_nothing_are_left_out() -> None:
+    pixels = page(3, 5).pixels.copy()
+    clean = len(digitize(pixels))
+    cv2.circle(pixels, (pixels.shape[1] - 35, 40), 20, (190, 190, 190), 6)
+    assert len(digitize(pixels)) == clean
+
+
+def test_the_rest_of_a_digit_beyond_the_edge_is_left_out() -> None:
+    pixels = page(3, 5).pixels.copy()
+    cv2.line(pixels, (12, pixels.shape[0] - 25), (8, pixels.shape[0]), (0, 0, 0), 8)
+    assert len(digitize(pixels)) == 2
+
+
+def test_a_digit_that_fills_its_picture_is_no_rest() -> None:
+    pixels = page(3).pixels
+    box = one(pixels).box
+    assert len(digitize(pixels[box.top : box.bottom, box.left : box.right])) == 1
+
+
+def test_centring_cuts_no_ink_off() -> None:
+    mask = np.zeros((200, 200), bool)
+    mask[:, :60] = True
+    mask[180:, :] = True
+    image = crop(mask)
+    assert image[:, 26].max() > 200 or image[:, 27].max() > 200
+    assert (image > 127).any(axis=0).sum() >= 19
+
+
+def test_a_thick_ruled_line_through_the_digits_is_left_out() -> None:
+    pixels = page(3, 5).pixels.copy()
+    middle = one(page(3).pixels).box.bottom - 6
+    side = max(pixels.shape[:2])
+    cv2.line(pixels, (0, middle), (pixels.shape[1], middle), (90, 90, 160), round(0.025 * side))
+    assert len(digitize(pixels)) == 2
+
+
 def test_colour_is_contrast_even_where_grey_is_little() -> None:
     pixels = page(7).pixels.copy()
     pixels[pixels[..., 0] < 128] = 255, 240, 0  # yellow on white
@@ -331,6 +377,27 @@ def test_a_model_parts_digits_that_touch() -> None:
 def unsure(images: np.ndarray) -> np.ndarray:
     """A model that is sure of no image, so that every wide part is searched for cuts."""
     return np.full((len(images), 10), 0.1)
+
+
+def test_parts_are_joined_where_the_model_sees_another_digit_in_both() -> None:
+    pixels = np.full((300, 300), 255, np.uint8)
+    cv2.polylines(pixels, [np.array([[130, 60], [80, 170], [150, 170]])], False, 0, 10)
+    cv2.line(pixels, (175, 100), (165, 250), 0, 10)
+
+    def model(images: np.ndarray) -> np.ndarray:
+        """Sure of class 0 where the ink reaches both sides, and of class 1 elsewhere."""
+        wide = (images > 50).any(axis=1).sum(axis=1) > 13
+        return np.where(wide[:, None], [0.99, 0.01], [0.01, 0.99])
+
+    def same(images: np.ndarray) -> np.ndarray:
+        return np.tile([0.99, 0.01], (len(images), 1))
+
+    assert len(digitize(pixels)) == 2
+    assert len(digitize(pixels, same)) == 2
+    pixels = np.full((300, 300), 255, np.uint8)
+    cv2.line(pixels, (130, 60), (130, 250), 0, 12)
+    cv2.line(pixels, (154, 60), (154, 250), 0, 12)
+    assert len(digitize(pixels, same)) == 2
 
 
 def test_a_picture_is_given_up_at_its_deadline() -> None:
