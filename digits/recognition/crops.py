@@ -18,7 +18,7 @@ def crop(mask: np.ndarray) -> np.ndarray:
     Returns:
         `uint8 (28, 28)`.
     """
-    side = np.clip(max(mask.shape), FINE * BOX, 4 * FINE * BOX)
+    side = np.clip(max(mask.shape), FINE * BOX, 8 * FINE * BOX)
     # Where it has to shrink, a thin line stays.
     ink = (_fit(mask, side) > (0.5 if side > max(mask.shape) else 0.3)).astype(np.uint8)
     missing = STROKE * max(ink.shape) / BOX - stroke_width(ink)

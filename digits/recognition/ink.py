@@ -54,6 +54,8 @@ def find(picture: np.ndarray) -> np.ndarray:
 def _with_pale_ink(strong: np.ndarray, darkness: np.ndarray, is_marked: np.ndarray) -> np.ndarray:
     """Strong ink, and the paler ink that hangs on it: a stroke where the pen was light.
 
+    Pale ink that reaches the picture's edge is left out: a ruled line hangs on digits too.
+
     Args:
         strong: `bool (height, width)`, ink as dark as what is around it.
         darkness: `float32` of that shape.
@@ -62,11 +64,15 @@ def _with_pale_ink(strong: np.ndarray, darkness: np.ndarray, is_marked: np.ndarr
     side = round(STROKE_SHARE * max(darkness.shape)) | 1
     levels = cv2.convertScaleAbs(darkness.clip(0, 1), alpha=255)  # bytes are quicker
     nearby = cv2.dilate(levels, np.ones((side, side), np.uint8))
-    ink = strong | (is_marked & (levels > PALE * nearby))
-    _, labels = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
+    pale = is_marked & (levels > PALE * nearby) & ~strong
+    _, labels = cv2.connectedComponents(pale.astype(np.uint8), connectivity=8)
+    beside = cv2.dilate(strong.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     is_kept = np.zeros(labels.max() + 1, bool)
-    is_kept[labels[strong]] = True
-    return ink & is_kept[labels]
+    is_kept[labels[beside]] = True
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        is_kept[edge] = False
+    is_kept[0] = False
+    return strong | is_kept[labels]
 
 
 def _without_surroundings(picture: np.ndarray) -> np.ndarray:
