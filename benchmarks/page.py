@@ -4,16 +4,21 @@ A mouse writes at the pace of a hand; each of its moves waits until an answer th
 is painted. The models are the workspace's; what they read must be what was written.
 """
 
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from benchmarks import browser, measuring
+from digits.serving import runtime
 
 WAYS = {  # text: height of its digits, pixels
     "one digit": [(digit, 250) for digit in "0123456789"],
@@ -21,26 +26,38 @@ WAYS = {  # text: height of its digits, pixels
 }
 PAUSE = 16  # milliseconds between two moves, as of a mouse or a screen at 60 Hz
 WARM_UP = "8"
+LOADING = 4000  # milliseconds until a device has the models and has run them once
 
 
 def main() -> None:
     measuring.parser("page", __doc__ or "").parse_args()
     if not browser.CHROMIUM:
         sys.exit("Chromium is missing: install it, on Debian `chromium`")
+    with tempfile.TemporaryDirectory() as empty:
+        # Without ONNX Runtime for browsers the page has to ask the server.
+        ways = {"the device": runtime.fetch().parent, "the server": Path(empty)}
+        rows = [row for reader, cache in ways.items() for row in measure(reader, cache)]
+    note = "From a move of the pen to the next paint with an answer that includes it."
+    measuring.write("page", pd.DataFrame(rows), note)
+
+
+def measure(reader: str, cache: Path) -> list[dict[str, Any]]:
+    """A row for each way to write, with and without feature maps.
+
+    Args:
+        reader: who reads.
+        cache: where the server looks for ONNX Runtime for browsers.
+    """
     rows = []
-    with serving() as url, sync_playwright() as playwright:
+    with serving(cache) as url, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM)
         for way, texts in WAYS.items():
             for with_maps in (True, False):
-                waited = np.array(
-                    [
-                        ms
-                        for text, size in texts
-                        for ms in waits(chromium, url, text, size, with_maps)
-                    ]
-                )
+                several = [waits(chromium, url, *each, with_maps) for each in texts]
+                waited = np.concatenate(several)
                 rows.append(
                     {
+                        "read by": reader,
                         "written": way,
                         "feature maps": "shown" if with_maps else "hidden",
                         "moves": len(waited),
@@ -50,15 +67,16 @@ def main() -> None:
                     }
                 )
         chromium.close()
-    note = "From a move of the pen to the next paint with an answer that includes it."
-    measuring.write("page", pd.DataFrame(rows), note)
+    return rows
 
 
 @contextmanager
-def serving() -> Iterator[str]:
+def serving(cache: Path) -> Iterator[str]:
     """The server with the workspace's models: its URL."""
     command = [sys.executable, "-m", "digits.cli", "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {"DIGITS_CACHE": str(cache)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, text=True, env=environment) as process:
         assert process.stdout
         try:
             line = process.stdout.readline()
@@ -77,6 +95,7 @@ def waits(chromium: Browser, url: str, text: str, size: float, with_maps: bool) 
     """
     page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.goto(url)
+    page.wait_for_timeout(LOADING)
     if not with_maps:
         page.locator("summary").click()
     browser.write(page, WARM_UP, 30, 40, size, PAUSE)

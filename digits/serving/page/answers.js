@@ -50,7 +50,17 @@ function rows(/** @type {Digit[]} */ digits) {
   return several.map((row) => row.join(" ")).join("\n");
 }
 
+/** What an element shows: what has not changed is not drawn again, however much there is. */
+const shown = new WeakMap();
+
+function isShown(where, /** @type {any[]} */ ...what) {
+  const before = shown.get(where);
+  shown.set(where, what);
+  return before !== undefined && what.every((each, index) => each === before[index]);
+}
+
 function showBox(box, /** @type {Digit} */ digit, isChosen, sheet) {
+  if (isShown(box, digit, isChosen, sheet.width, sheet.height)) return;
   const [left, top, width, height] = digit.box;
   box.dataset.digit = label(Object.values(digit.answers)[0]);
   box.classList.toggle("chosen", isChosen);
@@ -66,6 +76,7 @@ function digitButton() {
 }
 
 function showButton(button, /** @type {Digit} */ digit, isChosen) {
+  if (isShown(button, digit, isChosen)) return;
   const [picture, answers] = button.children;
   const models = Object.entries(digit.answers);
   button.setAttribute("aria-pressed", isChosen);

@@ -49,6 +49,19 @@ export class Device {
     }
   }
 
+  /** Read with other models, if the server has others by now. */
+  async renew() {
+    const before = JSON.stringify(this.#description);
+    await this.describe();
+    if (JSON.stringify(this.#description) === before) return;
+    this.isReady = false;
+    if (this.#worker) this.#worker.terminate();
+    if (this.#answer) this.#answer.reject(new Error("another model"));
+    this.#sent = [];
+    this.#digits = new Map();
+    await this.open();
+  }
+
   /** @returns {Promise<import("./reader.js").Reading>} */
   async read(/** @type {import("./reader.js").State} */ { sheet, isWriting, maps }) {
     const { strokes } = sheet;

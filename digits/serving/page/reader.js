@@ -16,6 +16,7 @@ import { askServer, Trouble } from "./server.js";
 
 const PAUSE = 1000; // milliseconds until the same is asked again
 const FRESH = 250; // milliseconds: an answer may be so old while the pen writes on
+const RENEWAL = 60_000; // milliseconds between two looks for other models
 const TICK = 500; // milliseconds between two words about the waiting
 
 export class Reader {
@@ -38,6 +39,7 @@ export class Reader {
     this.#described = this.#device.describe();
     this.#opened = this.#described.then(() => this.#device.open());
     this.#opened.then(() => this.#device.isReady && this.read());
+    setInterval(() => this.#device.hasServer && this.#device.renew(), RENEWAL);
   }
 
   /** Read what has changed, with the time at which the pen wrote it, if that was it. */
