@@ -8,7 +8,7 @@ COPY requirements.lock requirements-serve.lock ./
 # What the package needs, and what builds it: every version and hash is in the locks.
 RUN python -m venv /env && python -m venv /tools
 RUN /env/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement requirements-serve.lock
-RUN sed -n '/^hatchling==/,/# via/p;/^packaging==/,/# via/p;/^pathspec==/,/# via/p;/^pluggy==/,/# via/p;/^trove-classifiers==/,/# via/p' requirements.lock > tools.lock
+RUN sed -n '/^hatchling==/,/# via/p;/^packaging==/,/# via/p;/^pathspec==/,/# via/p;/^pluggy==/,/# via/p;/^tomlkit==/,/# via/p;/^trove-classifiers==/,/# via/p' requirements.lock > tools.lock
 RUN /tools/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement tools.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY digits digits

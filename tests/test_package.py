@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -20,8 +21,8 @@ from tests.small_project import ROOT, Command
 PICTURE = ROOT / "docs/handwriting.jpg"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # What only the extra `pipeline` brings, by the names that are imported.
-HEAVY = "dvc filelock great_expectations keras matplotlib mlflow pandas pooch psutil pygit2 scipy"
-HEAVY += " sklearn tensorflow tf2onnx tqdm"
+HEAVY = "dvc filelock great_expectations keras matplotlib mlflow pandas psutil pygit2 scipy"
+HEAVY += " sklearn tensorflow tf2onnx"
 WITHOUT = f"""
 import sys
 class Refuse:
@@ -187,7 +188,7 @@ class TestInstalled:
                 assert b"cnn" in ask(f"{address}/version")
             finally:
                 server.terminate()
-        assert server.returncode == 0
+        assert server.returncode in (0, -signal.SIGTERM)
 
 
 @pytest.fixture
@@ -232,4 +233,4 @@ def test_the_steps_of_the_dockerfile_give_a_server(
             run(tmp_path, env / "bin/python", "-c", check.replace("http://127.0.0.1:8000", address))
         finally:
             server.terminate()
-    assert server.returncode == 0
+    assert server.returncode in (0, -signal.SIGTERM)
