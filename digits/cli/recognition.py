@@ -1,12 +1,16 @@
 """Digits in pictures: `digits predict`."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digits.base.errors import UserError
 from digits.cli.app import ModelOption, ThresholdOption, app, user_path
+
+if TYPE_CHECKING:
+    from digits.recognition.answers import Answer
 
 
 @app.command("predict")
@@ -21,6 +25,9 @@ def predict_pictures(
         Path | None,
         typer.Option(help="Draw how the picture was read, from its ink to the first layer: a PNG."),
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Pictures at a time; by default one for each core.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
@@ -31,19 +38,46 @@ def predict_pictures(
     digit that the model is not sure enough of is refused: `?`.
 
     A picture that cannot be read is named at the end, with exit code 1; the others are
-    answered all the same.
+    answered all the same. Ctrl-C ends it, and what was read until then is printed. With --csv
+    each picture is printed as soon as it is read.
     """
+    from tqdm import tqdm
+
     from digits.recognition import reading
     from digits.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(user_path(context, model), threshold)
-    explanation = context.obj / explain if explain else None
-    found, failures = reading.read(recognizer, paths, context.obj, explanation)
+    listing = reading.list_pictures(paths, context.obj)
+    pictures, problems, is_stopped = listing.pictures, [], False
+    if explain and len(pictures) > 1:
+        raise UserError(f"--explain: one picture at a time, not {len(pictures)}")
+    found: dict[str, list[Answer]] = {}
+    if as_csv:
+        typer.echo(reading.csv_header(), nl=False)
+    read_one = recognizer.read
+    if explain:
+        explanation = context.obj / explain
+        read_one = lambda picture: recognizer.explain(picture, explanation)  # noqa: E731
+    results = reading.read(read_one, pictures, context.obj, workers or os.cpu_count() or 1)
+    with tqdm(results, total=len(pictures), unit="picture", leave=False, disable=None) as progress:
+        try:
+            for name, answers in progress:
+                if isinstance(answers, str):
+                    problems.append(f"{name}: {answers}")
+                elif as_csv:
+                    typer.echo(reading.to_csv(name, answers), nl=False)
+                else:
+                    found[name] = answers
+        except KeyboardInterrupt:
+            is_stopped = True
+            results.close()
     if as_json:
         typer.echo(reading.to_json(found, recognizer))
-    elif as_csv:
-        typer.echo(reading.to_csv(found), nl=False)
-    else:
+    elif not as_csv:
         typer.echo(reading.to_table(found))
-    if failures:
-        raise UserError("\n".join(failures))
+    for name in listing.left_out:
+        typer.echo(f"digits: {name}: left out, not a format that is read", err=True)
+    if is_stopped:
+        problems.append("stopped: the pictures that were read are printed")
+    if problems:
+        raise UserError("\n".join(problems))

@@ -15,6 +15,9 @@ ENOUGH = 1000  # pixels of the longer side, to tell light ink from dark
 WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # more than 8 bits of grey
 
 
+Image.MAX_IMAGE_PIXELS = None  # `decode` has a lower limit, and its own words for it
+
+
 def decode(
     content: bytes, most_pixels: int = MOST_PIXELS, formats: Sequence[str] = FORMATS
 ) -> np.ndarray:

@@ -4,7 +4,10 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from tabulate import tabulate
@@ -15,59 +18,86 @@ from digits.recognition.recognizer import Recognizer
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
 STDIN = "-"
+AHEAD = 2  # pictures for each worker that may be read before they are asked for
 
+ReadOne = Callable[[bytes], list[Answer]]
 Found = Mapping[str, Sequence[Answer]]  # by picture
 
 
-def read(
-    recognizer: Recognizer,
-    names: Sequence[str],
-    folder: Path = Path(),
-    explanation: Path | None = None,
-) -> tuple[Found, list[str]]:
-    """Read pictures.
+@dataclass(frozen=True)
+class Listing:
+    """Pictures to be read.
+
+    Attributes:
+        pictures: their names.
+        left_out: files of the folders that are no picture of a format that is read.
+    """
+
+    pictures: list[str]
+    left_out: list[str]
+
+
+def list_pictures(names: Sequence[str], folder: Path = Path()) -> Listing:
+    """List pictures.
 
     Args:
         names: of pictures, of folders of pictures, or `-`, standard input.
         folder: what they are relative to.
-        explanation: a PNG to draw of how the picture was read; of a single one.
-
-    Returns:
-        The answers by picture, and a line for each that cannot be read.
 
     Raises:
-        UserError: there are several pictures to explain.
+        UserError: a folder has no picture in it.
     """
-    found, failures = {}, []
-    pictures = list(_pictures(names, folder))
-    if explanation and len(pictures) > 1:
-        raise UserError(f"--explain: one picture at a time, not {len(pictures)}")
-    for name in pictures:
-        try:
-            picture = sys.stdin.buffer.read() if name == STDIN else (folder / name).read_bytes()
-            found[name] = (
-                recognizer.explain(picture, explanation)
-                if explanation
-                else recognizer.read(picture)
-            )
-        except UserError as error:
-            failures.append(f"{name}: {error}")
-        except OSError as error:
-            failures.append(f"{name}: {error.strerror}")
-    return found, failures
-
-
-def _pictures(names: Sequence[str], folder: Path) -> Iterator[str]:
+    listing = Listing([], [])
     for name in names:
-        if name != STDIN and (folder / name).is_dir():
-            inside = sorted((folder / name).rglob("*"))
-            pictures = [path for path in inside if path.suffix.lower() in SUFFIXES]
-            if not pictures:
-                raise UserError(f"{name}: has no picture in it ({', '.join(sorted(SUFFIXES))})")
-            for path in pictures:
-                yield str(Path(name, path.relative_to(folder / name)))
-        else:
-            yield name
+        if name == STDIN or not (folder / name).is_dir():
+            listing.pictures.append(name)
+            continue
+        files = sorted(path for path in (folder / name).rglob("*") if path.is_file())
+        if not any(path.suffix.lower() in SUFFIXES for path in files):
+            raise UserError(f"{name}: has no picture in it ({', '.join(sorted(SUFFIXES))})")
+        for path in files:
+            is_picture = path.suffix.lower() in SUFFIXES
+            shown = str(Path(name, path.relative_to(folder / name)))
+            (listing.pictures if is_picture else listing.left_out).append(shown)
+    return listing
+
+
+def read(
+    read_one: ReadOne, pictures: Sequence[str], folder: Path = Path(), workers: int = 1
+) -> Generator[tuple[str, list[Answer] | str], None, None]:
+    """Read pictures, several at a time, and give each as soon as it and those before are read.
+
+    Args:
+        read_one: from the bytes of a picture to its answers, such as `Recognizer.read`.
+        pictures: names, see `list_pictures`.
+        folder: what they are relative to.
+        workers: pictures at a time, a thread each.
+
+    Yields:
+        A picture's name, and its answers; or why it cannot be read.
+    """
+    waiting: deque[tuple[str, Future[list[Answer] | str]]] = deque()
+    executor = ThreadPoolExecutor(workers, "pictures")
+    try:
+        for name in pictures:
+            waiting.append((name, executor.submit(_read_named, read_one, name, folder)))
+            if len(waiting) > AHEAD * workers:  # memory does not grow with their number
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _read_named(read_one: ReadOne, name: str, folder: Path) -> list[Answer] | str:
+    try:
+        return read_one(sys.stdin.buffer.read() if name == STDIN else (folder / name).read_bytes())
+    except UserError as error:
+        return str(error)
+    except OSError as error:
+        return str(error.strerror)
 
 
 def to_table(found: Found) -> str:
@@ -103,16 +133,26 @@ def to_json(found: Found, recognizer: Recognizer) -> str:
     return json.dumps({"model": recognizer.as_json(), "pictures": pictures}, indent=2)
 
 
-def to_csv(found: Found) -> str:
-    """A row for each digit."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+def csv_header() -> str:
+    """The names of the columns of `to_csv`."""
     top = [f"{what}_{rank}" for rank in range(1, TOP + 1) for what in ("class", "probability")]
     box = ("left", "top", "width", "height")
-    writer.writerow(["picture", "row", *box, "digit", "confidence", "refused", *top])
-    for name, answers in found.items():
-        for answer in answers:
-            ranked = [value for pair in answer.top for value in pair]
-            said = (answer.digit, answer.confidence, answer.refused)
-            writer.writerow([name, answer.row, *_box(answer), *said, *ranked])
+    return _csv([["picture", "row", *box, "digit", "confidence", "refused", *top]])
+
+
+def to_csv(name: str, answers: Sequence[Answer]) -> str:
+    """A row for each digit of a picture."""
+    return _csv(
+        [
+            *(name, answer.row, *_box(answer)),
+            *(answer.digit, answer.confidence, answer.refused),
+            *(value for pair in answer.top for value in pair),
+        ]
+        for answer in answers
+    )
+
+
+def _csv(rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
