@@ -136,6 +136,8 @@ def _log_keras_model(run: Run, path: Path) -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each model is traced but once
     model = keras.saving.load_model(path, compile=False)
     shape, classes = model.input_shape[1:], model.output_shape[1]
+    # A model belongs to MLflow's active experiment, whatever its run belongs to.
+    mlflow.set_experiment(experiment_id=run.experiment_id)
     Model.log(  # what mlflow.tensorflow.log_model calls, for a run that is not MLflow's active one
         artifact_path=None,
         flavor=mlflow.tensorflow,

@@ -89,6 +89,11 @@ class Run:
             ],
         )
 
+    @property
+    def experiment_id(self) -> str:
+        """The experiment that the run belongs to."""
+        return str(self._client.get_run(self.run_id).info.experiment_id)
+
     def end(self, status: str) -> None:
         """End the run as "FINISHED", "FAILED" or "KILLED"."""
         self._client.set_terminated(self.run_id, status)

@@ -96,7 +96,7 @@ class TestWrongParameters:
         told = [line for line in done.stderr.splitlines() if line.startswith("params: ")]
         start = "params: params.yaml: train.cnn."
         assert told[:3] == [
-            f"{start}epochs = 'abc': must be a whole number >= 1",
+            f"{start}epochs = 'abc': must be a whole number >= 1 and <= 100000",
             f"{start}learning_rate = -0.1: must be a number > 0",
             f"{start}pooling = 'median': must be max or average",
         ]

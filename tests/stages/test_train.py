@@ -167,7 +167,8 @@ class TestRun:
     def test_parameters(self, runs: dict[str, Run], trained: Trained, model: str) -> None:
         train = params.load(trained[0] / "params.yaml").train
         expected = train.flat_of(model)
-        assert runs[model].data.params == {key: str(value) for key, value in expected.items()}
+        whole = {k: int(v) for k, v in expected.items() if isinstance(v, float) and v == int(v)}
+        assert runs[model].data.params == {k: str(v) for k, v in (expected | whole).items()}
 
     def test_parameters_of_both_have_the_same_names(self, runs: dict[str, Run]) -> None:
         cnn, mlp = (set(runs[model].data.params) for model in MODELS)
@@ -335,7 +336,8 @@ class TestRefused:
         (tmp_path / "params.yaml").write_text(text.replace("filters: [16,", "filters: [big,", 1))
         message, modules = self.refused(python, "cnn")
         assert message == (
-            "train: params.yaml: train.cnn.filters[0] = 'big': must be a whole number >= 1\n"
+            "train: params.yaml: train.cnn.filters[0] = 'big': "
+            "must be a whole number >= 1 and <= 65536\n"
         )
         assert not modules & {"tensorflow", "mlflow", "pandas"}
 

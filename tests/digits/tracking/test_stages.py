@@ -112,7 +112,7 @@ def test_a_stage_that_is_to_fail_may_log_before(workspace: Path, metrics: Path) 
 class TestAStoreThatFailsLater:
     """It costs the stage nothing but its run, which is then not one that looks whole."""
 
-    @pytest.mark.parametrize("call", ["log_batch", "log_artifacts", "set_terminated"])
+    @pytest.mark.parametrize("call", ["log_batch", "log_artifact", "set_terminated"])
     def test_leaves_the_stage_alone(
         self,
         workspace: Path,
