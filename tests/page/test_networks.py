@@ -61,7 +61,7 @@ def test_no_answer_to_an_older_drawing_is_shown(visit: Visit) -> None:
     visit.expect("3")
     visit.settle()
     held: list[Any] = []
-    visit.page.route("**/strokes?*", held.append, times=1)
+    visit.page.route("**/strokes?*", lambda route: held.append(route), times=1)
     visit.write("5", top=250)
     visit.page.wait_for_timeout(300)
     visit.page.get_by_role("button", name="Clear").click()

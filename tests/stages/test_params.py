@@ -44,7 +44,7 @@ def test_the_real_files_pass_without_the_heavy_imports(workspace: Path, python: 
         (
             r"epochs: \d+",
             "epochs: abc",
-            "train.cnn.epochs = 'abc': must be a whole number >= 1",
+            "train.cnn.epochs = 'abc': must be a whole number >= 1 and <= 100000",
         ),
         (
             r"epochs: \d+",

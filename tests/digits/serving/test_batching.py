@@ -1,6 +1,8 @@
 import asyncio
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digits.serving.batching import LARGEST, Batcher
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in a thread: Playwright leaves a running loop in that of the tests."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, work).result()
 
 
 def images(first: int, count: int) -> np.ndarray:
@@ -51,7 +59,7 @@ async def ask(counts: list[int], gate: Gate) -> list[np.ndarray]:
 @given(st.lists(st.integers(0, 2 * LARGEST + 1), min_size=1, max_size=12))
 def test_each_request_gets_its_own_rows(counts: list[int]) -> None:
     gate = Gate()
-    answers = asyncio.run(ask(counts, gate))
+    answers = run(ask(counts, gate))
     assert [len(answer) for answer in answers] == counts
     np.testing.assert_array_equal(np.concatenate(answers).ravel(), np.arange(sum(counts)))
     assert sum(gate.sizes) == sum(counts)
@@ -60,7 +68,7 @@ def test_each_request_gets_its_own_rows(counts: list[int]) -> None:
 
 def test_what_waits_is_one_batch() -> None:
     gate = Gate()
-    asyncio.run(ask([1] * 20, gate))
+    run(ask([1] * 20, gate))
     assert len(gate.sizes) <= 2
 
 
@@ -72,7 +80,7 @@ def test_an_error_reaches_those_who_asked_and_nobody_else() -> None:
                 await batcher(images(9999, 1))
             assert (await batcher(images(3, 1))).tolist() == [[3]]
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_who_no_longer_waits_is_left_out() -> None:
@@ -90,4 +98,4 @@ def test_who_no_longer_waits_is_left_out() -> None:
             assert (await asyncio.gather(first, second))[1].tolist() == [[2]]
         assert gate.sizes == [1, 1]
 
-    asyncio.run(main())
+    run(main())
