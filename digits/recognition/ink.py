@@ -72,7 +72,12 @@ def _with_pale_ink(strong: np.ndarray, darkness: np.ndarray, is_marked: np.ndarr
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         is_kept[edge] = False
     is_kept[0] = False
-    return strong | is_kept[labels]
+    hanging = is_kept[labels]
+    # The soft edge of strong ink is pale as well, but no stroke of its own.
+    distance = cv2.distanceTransform((~strong).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    stroke = (hanging & (distance > side)).astype(np.uint8)
+    reach = np.ones((2 * side + 1, 2 * side + 1), np.uint8)
+    return strong | (hanging & (cv2.dilate(stroke, reach) > 0))
 
 
 def _without_surroundings(picture: np.ndarray) -> np.ndarray:

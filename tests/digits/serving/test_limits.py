@@ -158,7 +158,7 @@ def test_a_picture_that_takes_too_long_is_given_up(serve: Serve) -> None:
         for left in range(0, 1600, 30):
             cv2.ellipse(touching, (left + 10, top), (16, 14), 0, 0, 360, 0, 3)
     picture = cv2.imencode(".png", touching)[1].tobytes()
-    client = serve(limits=Limits(seconds=1))
+    client = serve(limits=Limits(seconds=0.02))  # to read it takes several times as long
     start = time.monotonic()
     answer = client.post("/predict", content=picture, headers=PNG)
     assert answer.status_code in (400, 408), answer.text
