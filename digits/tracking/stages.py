@@ -50,7 +50,10 @@ class StageRun:
             self.failure = store.reason(error)
 
     def _log_outputs(self) -> None:
-        trainings = {model: _find_training(model) for model in self._models}
+        # An evaluation belongs to its model's run; the card is added to the runs that there are.
+        find = _find_training if self._facts.stage.startswith("evaluate@") else _find_known_training
+        found = {model: find(model) for model in self._models}
+        trainings = {model: run for model, run in found.items() if run is not None}
         contents.log_outputs(self._facts, self._run, trainings)
 
 
@@ -128,9 +131,12 @@ def _find_training(model: str) -> Run:
 
     DVC may have taken the model from its cache, or the store may have been deleted.
     """
-    folder = Path("models") / model
-    facts = contents.facts_of_training(folder / "model.onnx")
-    return runs.find_model_run(files.md5(folder)) or restore(facts, {}, Path(), {})
+    facts = contents.facts_of_training(Path("models") / model / "model.onnx")
+    return _find_known_training(model) or restore(facts, {}, Path(), {})
+
+
+def _find_known_training(model: str) -> Run | None:
+    return runs.find_model_run(files.md5(Path("models") / model))
 
 
 def _open(facts: Facts, tags: Mapping[str, str] | None = None) -> Run:

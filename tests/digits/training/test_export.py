@@ -40,10 +40,11 @@ WRITE = """
 import sys
 from pathlib import Path
 import numpy as np
-from digits import export, params, quiet
+from digits import params
+from digits.base import quiet
 with quiet.importing_tensorflow():
     import keras
-    from digits import models
+    from digits.training import export, networks as models
 keras.utils.set_random_seed(0)
 recipe = getattr(params.load(Path(sys.argv[1])).train, sys.argv[2])
 networks = [models.build(recipe, (28, 28), 3) for _ in range(int(sys.argv[3]))]
