@@ -93,8 +93,8 @@ class TestWrongParameters:
             done = run(repo, "dvc", "exp", "run", *settings, code=255)
         finally:  # DVC leaves in params.yaml what it was told to write there
             run(repo, "git", "checkout", "params.yaml")
-        told = [line for line in done.stderr.splitlines() if line.startswith("params: ")]
-        start = "params: params.yaml: train.cnn."
+        start = "params: params.yaml: train.cnn."  # the resnet inherits what is wrong
+        told = [line for line in done.stderr.splitlines() if line.startswith(start)]
         assert told[:3] == [
             f"{start}epochs = 'abc': must be a whole number >= 1 and <= 100000",
             f"{start}learning_rate = -0.1: must be a number > 0",
