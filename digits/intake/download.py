@@ -202,8 +202,10 @@ def _extract(package: Path, name: str, scratch: Path, size: int) -> Path:
             if member.isfile() and Path(member.name).name == name:
                 if member.size > size:
                     raise ValueError(f"{name} unpacks to more than {size} bytes")
-                member.name = name  # out of whatever folder it lies in
-                archive.extract(member, scratch, filter="data")
+                content = archive.extractfile(member)
+                assert content is not None  # it is a file
+                with (scratch / name).open("wb") as target:
+                    shutil.copyfileobj(content, target)
                 return scratch / name
     raise FileNotFoundError(f"{name} is not in the package")
 
