@@ -15,10 +15,6 @@ from digits import params
 from digits.base import quiet
 from digits.inference.model import Model
 
-with quiet.importing_tensorflow():
-    import keras
-    import tensorflow as tf
-
 MODEL = Path("models/cnn")
 BATCHES = (1, 16, 128, 1024)
 ROUNDS = 15
@@ -27,6 +23,9 @@ LEAST_SECONDS = 0.05  # of a measurement, by repeating the call
 
 def main() -> None:
     measuring.parser("inference", __doc__ or "").parse_args()
+    with quiet.importing_tensorflow():  # here, so that --help answers at once
+        import keras
+        import tensorflow as tf
     threads = params.load().evaluate.threads
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     images = measuring.split("validation").images

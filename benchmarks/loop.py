@@ -10,18 +10,17 @@ from benchmarks import measuring
 from digits import params
 from digits.base import quiet
 
-with quiet.importing_tensorflow():
-    import keras
-    import tensorflow as tf
-
-    from digits.training import networks, normalization, training
-
 ROUNDS = 3
 EPOCHS = 2
 
 
 def main() -> None:
     measuring.parser("loop", __doc__ or "").parse_args()
+    with quiet.importing_tensorflow():  # here, so that --help answers at once
+        import keras
+        import tensorflow as tf
+
+        from digits.training import networks, normalization, training
     settings = params.load().train
     recipe = settings.cnn.model_copy(update={"epochs": EPOCHS})
     train, validation = measuring.split("train"), measuring.split("validation")

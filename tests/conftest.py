@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
@@ -104,6 +105,14 @@ def handwriting() -> Split:
     enlarged = ndimage.zoom(bunch.images, (1, 2.5, 2.5), order=1) * 255 / 16
     images = np.pad(np.clip(enlarged.round(), 0, 255).astype(np.uint8), ((0, 0), (4, 4), (4, 4)))
     return Split(images, bunch.target.astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of an empty MLflow store, to be copied: to create one takes a second."""
+    database = tmp_path_factory.mktemp("store") / "mlflow.db"
+    SqlAlchemyStore(f"sqlite:///{database}", str(database.parent)).engine.dispose()
+    return database
 
 
 @pytest.fixture(scope="session")

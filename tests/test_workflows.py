@@ -141,6 +141,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "review.md").write_text(REVIEW)
     (tmp_path / "comments.json").write_text("[[]]")
     (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/installed").write_text(f"{tmp_path}\n")
     gh = tmp_path / ".venv/bin/gh"
     gh.write_text(GITHUB.format(python=sys.executable))
     gh.chmod(0o755)

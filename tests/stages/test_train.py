@@ -395,6 +395,7 @@ class TestFailed:
         assert (process.returncode, stderr) == (1, "train: [Errno 27] File too large\n")
         assert all_runs(workspace)[0].info.status == "FAILED"
 
+    @pytest.mark.slow
     def test_a_signal(self, workspace: Path, set_params: Callable[..., None], start: Start) -> None:
         set_params(workspace, epochs="100000")
         ends = {signal.SIGTERM: (143, ""), signal.SIGINT: (130, "train: interrupted\n")}

@@ -1,7 +1,9 @@
 """The join, on a real repository with experiments of DVC's kind and runs of a real store."""
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,13 +23,16 @@ TRAIN = """
 
 
 @pytest.fixture
-def project(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
+def project(
+    repository: Repository, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> Repository:
     """A repository with one commit, of two models, and an empty store."""
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
         monkeypatch.setenv(name, "")  # MLflow sets its own: restored at the end
     for name in ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(repository.root)
+    shutil.copy(empty_store, repository.root)
     repository.write({".gitignore": "/mlflow.db\n/mlruns\n/.dvc\n"})
     repository.commit(state(rate=0.1, cnn="c0", mlp="m0"))
     (repository.root / ".dvc").mkdir()

@@ -242,6 +242,7 @@ registry.gate = wait
 main.main()
 """
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("models", [("mlp", "cnn"), ("cnn", "cnn")])
     def test_of_two_processes_one_wins(
         self, two: Project, clean_environment: dict[str, str], models: tuple[str, str]

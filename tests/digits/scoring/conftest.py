@@ -1,5 +1,7 @@
 """Inputs of every kind, a small model, and a workspace with a store."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -24,11 +26,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workspace(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of a test, with small parts: several for 1,797 images."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_store, tmp_path)
     monkeypatch.setattr(inputs, "PART_ROWS", 400)
     yield tmp_path
     mlflow.set_tracking_uri("")

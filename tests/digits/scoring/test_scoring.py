@@ -114,6 +114,7 @@ def test_pictures_are_read_whole(workspace: Path, model: Path) -> None:
     assert (rows["digits"][1], rows["error"][1]) == (None, "not a picture that can be read")
 
 
+@pytest.mark.slow
 def test_a_killed_scoring_goes_on(parquet: Path, model: Path, workspace: Path) -> None:
     """The command itself, killed as soon as there is a part."""
     (workspace / "dvc.yaml").write_text("stages: {}\n")

@@ -1,5 +1,6 @@
 """The champion is swapped while the server answers; MLflow's store is a real one."""
 
+import shutil
 import threading
 import time
 from functools import partial
@@ -24,9 +25,12 @@ IMAGE = small_model.images()[0][0].tobytes()
 
 
 @pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
+def registry(
+    tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> mlflow.MlflowClient:
     """A store with two versions of a model, each surer than the one before."""
     monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_store, tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE"):
         monkeypatch.setenv(name, "")
     store.connect(store.MODELS)

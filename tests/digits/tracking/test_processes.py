@@ -79,6 +79,7 @@ runner.run(main, "data")
     def status(folder: Path, run_id: str) -> str:
         return mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").get_run(run_id).info.status
 
+    @pytest.mark.slow
     def test_eight_that_start_at_once_lose_nothing(
         self, tmp_path: Path, start: Callable[[], subprocess.Popen[str]]
     ) -> None:
