@@ -69,16 +69,7 @@ def import_data(
     importing.refuse_name(name, replace)
     names = [each.strip() for each in classes.split(",")] if classes else []
     wishes = importing.Wishes(
-        wanted,
-        ink,
-        test_share,
-        seed,
-        names,
-        skip_bad,
-        replace,
-        title,
-        licence,
-        citation,
+        wanted, ink, test_share, seed, names, skip_bad, replace, title, licence, citation
     )
     train, held = sources.read(context.obj / source, label, wanted)
     if test:

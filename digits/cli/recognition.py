@@ -10,6 +10,8 @@ from digits.base.errors import UserError
 from digits.cli.app import ModelOption, ThresholdOption, app, user_path
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from digits.recognition.answers import Answer
 
 
@@ -41,17 +43,14 @@ def predict_pictures(
     answered all the same. Ctrl-C ends it, and what was read until then is printed. With --csv
     each picture is printed as soon as it is read.
     """
-    from tqdm import tqdm
-
     from digits.recognition import reading
     from digits.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(user_path(context, model), threshold)
     listing = reading.list_pictures(paths, context.obj)
-    pictures, problems, is_stopped = listing.pictures, [], False
+    pictures = listing.pictures
     if explain and len(pictures) > 1:
         raise UserError(f"--explain: one picture at a time, not {len(pictures)}")
-    found: dict[str, list[Answer]] = {}
     if as_csv:
         typer.echo(reading.csv_header(), nl=False)
     read_one = recognizer.read
@@ -59,7 +58,33 @@ def predict_pictures(
         explanation = context.obj / explain
         read_one = lambda picture: recognizer.explain(picture, explanation)  # noqa: E731
     results = reading.read(read_one, pictures, context.obj, workers or os.cpu_count() or 1)
-    with tqdm(results, total=len(pictures), unit="picture", leave=False, disable=None) as progress:
+    found, problems = _gather(results, len(pictures), as_csv)
+    if as_json:
+        typer.echo(reading.to_json(found, recognizer))
+    elif not as_csv:
+        typer.echo(reading.to_table(found))
+    for name in listing.left_out:
+        typer.echo(f"digits: {name}: left out, not a format that is read", err=True)
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def _gather(
+    results: Generator[tuple[str, list[Answer] | str], None, None], total: int, as_csv: bool
+) -> tuple[dict[str, list[Answer]], list[str]]:
+    """Gather the answers, with a bar on a terminal, until the end or Ctrl-C.
+
+    Returns:
+        The answers by picture, unless they were printed as CSV at once; and a line for each
+        picture that cannot be read, and for Ctrl-C.
+    """
+    from tqdm import tqdm
+
+    from digits.recognition import reading
+
+    found: dict[str, list[Answer]] = {}
+    problems = []
+    with tqdm(results, total=total, unit="picture", leave=False, disable=None) as progress:
         try:
             for name, answers in progress:
                 if isinstance(answers, str):
@@ -69,15 +94,6 @@ def predict_pictures(
                 else:
                     found[name] = answers
         except KeyboardInterrupt:
-            is_stopped = True
             results.close()
-    if as_json:
-        typer.echo(reading.to_json(found, recognizer))
-    elif not as_csv:
-        typer.echo(reading.to_table(found))
-    for name in listing.left_out:
-        typer.echo(f"digits: {name}: left out, not a format that is read", err=True)
-    if is_stopped:
-        problems.append("stopped: the pictures that were read are printed")
-    if problems:
-        raise UserError("\n".join(problems))
+            problems.append("stopped: the pictures that were read are printed")
+    return found, problems

@@ -7,6 +7,21 @@ import typer
 
 from digits.cli.app import ModelOption, ThresholdOption, app, user_path
 
+AllowedHostOption = Annotated[
+    list[str] | None,
+    typer.Option(help="A further name by which the server is asked for; *: any. Repeatable."),
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DIGITS_TOKEN",
+        help="To be asked for; by default one is made where other machines reach the server.",
+    ),
+]
+NoTokenOption = Annotated[
+    bool, typer.Option("--no-token", help="Let whoever reaches the address use it.")
+]
+
 
 @app.command("serve")
 def serve_model(
@@ -27,20 +42,9 @@ def serve_model(
     max_per_address: Annotated[
         int, typer.Option(min=1, help="Connections of one address, but for this machine's.")
     ] = 256,
-    allowed_host: Annotated[
-        list[str] | None,
-        typer.Option(help="A further name by which the server is asked for; *: any. Repeatable."),
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            envvar="DIGITS_TOKEN",
-            help="To be asked for; by default one is made where other machines reach the server.",
-        ),
-    ] = None,
-    no_token: Annotated[
-        bool, typer.Option("--no-token", help="Let whoever reaches the address use it.")
-    ] = False,
+    allowed_host: AllowedHostOption = None,
+    token: TokenOption = None,
+    no_token: NoTokenOption = False,
     certfile: Annotated[Path | None, typer.Option(help="A certificate, PEM, for https.")] = None,
     keyfile: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
     follow: Annotated[

@@ -15,15 +15,13 @@ from digits.base.schema import check
 from digits.base.text import shape_text
 from digits.data.catalogue import FILES, Catalogue
 from digits.data.splits import Split
-from digits.importing import shaping
+from digits.importing import checks, shaping
 from digits.importing.pictures import Pictures
 from digits.intake import idx, splitting
 from digits.params import Params
 
 FOLDER = Path("data/imported")
 NAME = re.compile("[a-z][a-z0-9_]*")  # also a name in MLflow's registry
-SHOWN = 10  # bad rows that are named
-LEAST = 3  # pictures of a class: one to train, one to validate, one to test
 INK_MARGIN = 0.02  # on both sides of the mean that was found
 SHARE_MARGIN = 0.8  # times the smallest share of a class; the largest is divided by it
 
@@ -78,7 +76,7 @@ def prepare(train: Pictures, test: Pictures | None, wishes: Wishes) -> DataSet:
         UserError: pictures cannot be used, names them; or too few are left.
     """
     parts = [train] if test is None else [train, test]
-    notes = _bad(parts, wishes.skip_bad)
+    notes = checks.refuse_bad(parts, wishes.skip_bad)
     everything = [image for part in parts for image in part.images]
     if not everything:
         raise UserError("no picture is left")
@@ -86,8 +84,8 @@ def prepare(train: Pictures, test: Pictures | None, wishes: Wishes) -> DataSet:
     notes += shape.notes
     if coloured := sum(part.coloured for part in parts):
         notes.append(f"colour became grey: {coloured:,} pictures")
-    labels = sorted({label for part in parts for label in part.labels}, key=_natural)
-    _check_classes(labels, wishes.classes)
+    labels = sorted({label for part in parts for label in part.labels}, key=checks.natural)
+    checks.check_classes(labels, wishes.classes)
     known: set[bytes] = set()
     splits = []
     for part in reversed(parts):  # test first: what it has is taken from train
@@ -95,12 +93,12 @@ def prepare(train: Pictures, test: Pictures | None, wishes: Wishes) -> DataSet:
         empty = shaping.useless(images)
         rest = np.setdiff1d(np.arange(len(images)), empty)
         twice = rest[shaping.repeated(images[rest], known)]
-        notes += _left_out("of one colour alone", [part.names[i] for i in empty])
-        notes += _left_out("equal to another picture", [part.names[i] for i in twice])
+        notes += checks.left_out("of one colour alone", [part.names[i] for i in empty])
+        notes += checks.left_out("equal to another picture", [part.names[i] for i in twice])
         kept = np.setdiff1d(rest, twice)
         numbers = np.array([labels.index(part.labels[i]) for i in kept], np.uint8)
         splits.append(Split(images[kept], numbers))
-    _check_counts(splits, labels)
+    checks.check_counts(splits, labels)
     if test is None:
         size = max(round(len(splits[0].labels) * wishes.test_share), len(labels))
         train_split, test_split = splitting.hold_out(splits[0], size, wishes.seed)
@@ -165,50 +163,6 @@ def settings(data_set: DataSet, params: Params) -> dict[str, int]:
 
 def _splits(data_set: DataSet) -> tuple[Split, Split]:
     return data_set.train, data_set.test
-
-
-def _bad(parts: Sequence[Pictures], skip: bool) -> list[str]:
-    bad = [each for part in parts for each in part.bad]
-    if not bad:
-        return []
-    if not skip:
-        lines = [f"{name}: {reason}" for name, reason in bad[:SHOWN]]
-        more = f"and {len(bad) - SHOWN:,} more; " if len(bad) > SHOWN else ""
-        raise UserError("\n".join([*lines, f"{more}--skip-bad goes on without these"]))
-    return _left_out("that cannot be used", [name for name, _ in bad])
-
-
-def _left_out(kind: str, names: Sequence[str]) -> list[str]:
-    if not names:
-        return []
-    some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return [f"left out: {len(names):,} {kind}: {some}"]
-
-
-def _check_classes(labels: Sequence[str], names: Sequence[str]) -> None:
-    if not 2 <= len(labels) <= 256:
-        raise UserError(f"there are {len(labels)} classes, must be 2 to 256")
-    if names and len(names) != len(labels):
-        raise UserError(
-            f"--classes has {len(names)} names, but there are {len(labels)} classes: "
-            + ", ".join(labels)
-        )
-
-
-def _check_counts(splits: Sequence[Split], labels: Sequence[str]) -> None:
-    least = [LEAST] if len(splits) == 1 else [1, LEAST - 1]  # of test, of train
-    for split, required in zip(splits, least, strict=True):
-        counts = np.bincount(split.labels, minlength=len(labels))
-        for label, count in zip(labels, counts, strict=True):
-            if count < required:
-                raise UserError(
-                    f"class {label} has {count} pictures in a split, at least {required} are needed"
-                )
-
-
-def _natural(label: str) -> tuple[float, str]:
-    """Numbers by their value, then texts."""
-    return (int(label), "") if re.fullmatch(r"\d{1,15}", label) else (float("inf"), label)
 
 
 def _entry(name: str, data_set: DataSet, wishes: Wishes, hashes: dict[str, str]) -> str:

@@ -1,0 +1,77 @@
+"""What a source must have to become a data set, and how what is left out is told."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from digits.base.errors import UserError
+from digits.data.splits import Split
+from digits.importing.pictures import Pictures
+
+SHOWN = 10  # bad rows that are named
+LEAST = 3  # pictures of a class: one to train, one to validate, one to test
+
+
+def refuse_bad(parts: Sequence[Pictures], skip: bool) -> list[str]:
+    """Name the pictures that cannot be used; where they are skipped, one line tells of them.
+
+    Raises:
+        UserError: there are such, and they are not to be skipped.
+    """
+    bad = [each for part in parts for each in part.bad]
+    if not bad:
+        return []
+    if not skip:
+        lines = [f"{name}: {reason}" for name, reason in bad[:SHOWN]]
+        more = f"and {len(bad) - SHOWN:,} more; " if len(bad) > SHOWN else ""
+        raise UserError("\n".join([*lines, f"{more}--skip-bad goes on without these"]))
+    return left_out("that cannot be used", [name for name, _ in bad])
+
+
+def left_out(kind: str, names: Sequence[str]) -> list[str]:
+    """One line about pictures of a kind, or none where there is no such picture."""
+    if not names:
+        return []
+    some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return [f"left out: {len(names):,} {kind}: {some}"]
+
+
+def check_classes(labels: Sequence[str], names: Sequence[str]) -> None:
+    """Check that the labels are classes, and that each has a name where any has.
+
+    Raises:
+        UserError: they are too few or too many, or the names are not as many.
+    """
+    if not 2 <= len(labels) <= 256:
+        raise UserError(f"there are {len(labels)} classes, must be 2 to 256")
+    if names and len(names) != len(labels):
+        raise UserError(
+            f"--classes has {len(names)} names, but there are {len(labels)} classes: "
+            + ", ".join(labels)
+        )
+
+
+def check_counts(splits: Sequence[Split], labels: Sequence[str]) -> None:
+    """Check that every split has enough pictures of every class.
+
+    Args:
+        splits: test and train, or one that is to be divided.
+        labels: of the classes, in their order.
+
+    Raises:
+        UserError: a class has too few.
+    """
+    least = [LEAST] if len(splits) == 1 else [1, LEAST - 1]  # of test, of train
+    for split, required in zip(splits, least, strict=True):
+        counts = np.bincount(split.labels, minlength=len(labels))
+        for label, count in zip(labels, counts, strict=True):
+            if count < required:
+                raise UserError(
+                    f"class {label} has {count} pictures in a split, at least {required} are needed"
+                )
+
+
+def natural(label: str) -> tuple[float, str]:
+    """The key to sort labels by: numbers by their value, then texts."""
+    return (int(label), "") if re.fullmatch(r"\d{1,15}", label) else (float("inf"), label)
