@@ -1,4 +1,4 @@
-"""A load for a server that answers on a port: clients that ask again as soon as they are answered."""
+"""A load for a server on a port: clients that ask again as soon as they are answered."""
 
 import asyncio
 import contextlib
