@@ -1,6 +1,7 @@
 """Digits in pictures: `digits predict`."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,6 @@ from digits.base.errors import UserError
 from digits.cli.app import ModelOption, ThresholdOption, app, user_path
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from digits.recognition.answers import Answer
 
 
@@ -70,8 +69,8 @@ def predict_pictures(
 
 
 def _gather(
-    results: Generator[tuple[str, list[Answer] | str], None, None], total: int, as_csv: bool
-) -> tuple[dict[str, list[Answer]], list[str]]:
+    results: "Generator[tuple[str, list[Answer] | str], None, None]", total: int, as_csv: bool
+) -> "tuple[dict[str, list[Answer]], list[str]]":
     """Gather the answers, with a bar on a terminal, until the end or Ctrl-C.
 
     Returns:
