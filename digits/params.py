@@ -21,9 +21,18 @@ ConfidenceLevel = Annotated[float, Field(gt=0, lt=1)]
 
 class Data(Section):
     name: str = Field(description="an entry of datasets.yaml")
+    extra: list[str] = Field(description="entries whose images are added, such as collected ones")
     timeout: float = Field(gt=0, description="seconds a mirror may be silent")
     file_timeout: float = Field(gt=0, description="seconds for one file from one mirror")
     retries: int = Field(ge=0, le=10, description="further tries after a failed one")
+
+    @model_validator(mode="after")
+    def each_data_set_once(self) -> Self:
+        if len({self.name, *self.extra}) != 1 + len(self.extra):
+            raise ValueError(
+                f"extra = {self.extra} must name each data set once, and not {self.name}"
+            )
+        return self
 
 
 class Validate(Section):
@@ -46,6 +55,9 @@ class Validate(Section):
 
 class Preprocess(Section):
     validation_size: Positive = Field(description="images held out of train")
+    extra_weight: int = Field(
+        ge=1, le=1000, description="how often each training image of data.extra is there"
+    )
     seed: Seed = Field(description="of the choice of the images held out")
 
 
@@ -157,6 +169,9 @@ class Promote(Section):
     )
     max_ece: float = Field(gt=0, le=1, description="calibration error on the test images")
     min_corrupted_accuracy: Fraction = Field(description="mean over the corruptions")
+    min_collected_accuracy: Fraction = Field(
+        description="on the collected test images, where data.extra brought some"
+    )
     max_onnx_difference: float = Field(gt=0, description="of a probability, ONNX to Keras")
 
 

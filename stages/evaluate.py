@@ -20,7 +20,7 @@ def main(params: Params, model: str) -> None:
     reports, pictures = Path("reports/evaluate") / model, Path("reports/pictures") / model
     with stage_run(f"evaluate@{model}", settings.flat(), [TEST], [model]):
         test = splits.load(TEST)
-        assessment = assess(network, test, settings)
+        assessment = assess(network, test, settings, splits.load_collected(TEST))
         assessment.write(reports)
         illustrate(assessment, network, test, settings.seed, pictures, reports)
         print(f"{model}: {assessment}")

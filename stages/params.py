@@ -1,8 +1,8 @@
 """Check params.yaml and datasets.yaml, whole, before any other stage runs.
 
 DVC removes a stage's outputs before it runs the stage. The output of this one persists and
-is always the same: what it refuses leaves everything as it was, and what it lets pass makes
-no other stage run again.
+changes with the entries of `data.extra` alone: what it refuses leaves everything as it was, and
+what else it lets pass makes no other stage run again.
 """
 
 from pathlib import Path
@@ -16,8 +16,11 @@ VERDICT = Path("reports/params.txt")
 
 
 def main(params: Params) -> None:
-    catalogue.find(params.data.name)
-    files.write_text(VERDICT, "params.yaml and datasets.yaml hold what they may hold.\n")
+    extra = catalogue.find_extra(params.data.extra, catalogue.find(params.data.name))
+    # `download` reads them by names that a parameter lists, which DVC cannot follow.
+    entries = [f"{name}: {entry.as_json()}" for name, entry in extra.items()]
+    text = "params.yaml and datasets.yaml hold what they may hold.\n"
+    files.write_text(VERDICT, "".join([text, *entries]))
 
 
 if __name__ == "__main__":

@@ -20,13 +20,15 @@ def main(params: Params) -> None:
     data_set = catalogue.find(params.data.name)
 
     # Great Expectations is slow to import: only once the parameters are known to be right.
-    from digits.intake import idx, validation
+    from digits.intake import extra, idx, validation
     from digits.tracking.stages import stage_run
 
     settings = params.validate_
     with stage_run("validate", settings.flat(), [RAW]) as run:
         train, test = idx.read_split(RAW, "train"), idx.read_split(RAW, "test")
         verdict = validation.validate(RAW, train, test, data_set, settings, REPORTS / "pictures")
+        for added in extra.read_all(RAW):
+            verdict = verdict.joined(extra.check(added, test, settings))
         page = validation.write(verdict, data_set, REPORTS)
         if broken := verdict.broken:
             run.log_outputs()

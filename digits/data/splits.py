@@ -17,18 +17,28 @@ class Split:
 
 
 BLOCK = 10_000  # images copied at a time
+COLLECTED = "collected_"  # before the names of the arrays of a second split in a file
 
 
-def save(split: Split, path: Path, rows: np.ndarray | None = None) -> None:
+def save(
+    split: Split, path: Path, rows: np.ndarray | None = None, collected: Split | None = None
+) -> None:
     """Write a split as one uncompressed .npz file; equal splits give equal bytes.
 
     Args:
         split: of any size: no more than a block of it is copied.
         path: of the file.
         rows: `int (M,)`, those to write and their order; None: all.
+        collected: a second split, whole, in the same file.
     """
+    members = [("images", split.images, rows), ("labels", split.labels, rows)]
+    if collected:
+        members += [
+            (f"{COLLECTED}images", collected.images, None),
+            (f"{COLLECTED}labels", collected.labels, None),
+        ]
     with zipfile.ZipFile(path, "w") as archive:  # as np.savez does, which copies all rows first
-        for name, array in (("images", split.images), ("labels", split.labels)):
+        for name, array, rows in members:
             count = len(array) if rows is None else len(rows)
             shape = (count, *array.shape[1:])
             header = {
@@ -45,17 +55,28 @@ def save(split: Split, path: Path, rows: np.ndarray | None = None) -> None:
 
 
 def load(path: Path) -> Split:
-    """Map what `save` wrote: pixels are read from the file as they are used. Never unpickles.
+    """Map the split that `save` wrote: pixels are read as they are used. Never unpickles.
 
     The arrays are read-only views of the file, so that a split of any size needs no memory
     of its own; the operating system keeps of it what it has room for.
     """
+    return _load(path, "")
+
+
+def load_collected(path: Path) -> Split | None:
+    """Map the second split of a file; None if it has none. See `load`."""
+    with zipfile.ZipFile(path) as archive:
+        is_there = f"{COLLECTED}images.npy" in archive.namelist()
+    return _load(path, COLLECTED) if is_there else None
+
+
+def _load(path: Path, prefix: str) -> Split:
     with zipfile.ZipFile(path) as archive:
         infos = {info.filename: info for info in archive.infolist()}
-        names = [f"{name}.npy" for name in ("images", "labels")]
+        names = [f"{prefix}{name}.npy" for name in ("images", "labels")]
         if any(infos[name].compress_type != zipfile.ZIP_STORED for name in names):
             with np.load(path, allow_pickle=False) as arrays:  # of another writer
-                return Split(arrays["images"], arrays["labels"])
+                return Split(arrays[f"{prefix}images"], arrays[f"{prefix}labels"])
         return Split(*(_map(path, archive, infos[name]) for name in names))
 
 

@@ -56,12 +56,23 @@ class Assessment:
             f"({scores['accuracy_low']:.2%} to {scores['accuracy_high']:.2%}), "
             f"log loss {scores['log_loss']:.4f}, calibration error {scores['ece']:.4f}; "
             f"{scores['corrupted_accuracy']:.1%} of {self.corrupted_images:,} corrupted in "
-            f"{len(self.corruptions)} ways"
+            f"{len(self.corruptions)} ways{self._collected}"
+        )
+
+    @property
+    def _collected(self) -> str:
+        if "collected_accuracy" not in self.scores:
+            return ""
+        return (
+            f"; {self.scores['collected_accuracy']:.1%} of {self.scores['collected_images']:,.0f} "
+            "collected test images"
         )
 
 
-def assess(network: Model, split: Split, settings: Evaluate) -> Assessment:
-    """Measure a model on the test split.
+def assess(
+    network: Model, split: Split, settings: Evaluate, collected: Split | None = None
+) -> Assessment:
+    """Measure a model on the test split, and on what was collected for a test, if anything was.
 
     Raises:
         UserError: the split has images or labels that the model does not know.
@@ -84,8 +95,12 @@ def assess(network: Model, split: Split, settings: Evaluate) -> Assessment:
         settings.calibration_bins,
         settings.confidence_level,
     )
+    scores |= metrics.score_corruptions(robustness) | _of_members(network, split)
+    if collected:
+        table = tables.tabulate_predictions(network.predict(collected.images), collected.labels)
+        scores |= metrics.score_collected(table, classes, settings.confidence_level)
     return Assessment(
-        scores=scores | metrics.score_corruptions(robustness) | _of_members(network, split),
+        scores=scores,
         selective=metrics.score_selection(predictions, network.threshold),
         costs={
             "parameters": network.parameters,

@@ -1,5 +1,6 @@
 """How good a model's probabilities are: accuracy, calibration, and when to trust it."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -84,6 +85,33 @@ def score_corruptions(table: pd.DataFrame) -> dict[str, float]:
     names = ["corrupted_" + name for name in table["corruption"]]
     values = {"corrupted_accuracy": table["accuracy"].mean()}
     values |= dict(zip(names, table["accuracy"], strict=True))
+    return {name: round(float(value), DECIMALS) for name, value in values.items()}
+
+
+def score_collected(
+    table: pd.DataFrame, classes: Sequence[str], confidence_level: float
+) -> dict[str, float]:
+    """Score a model on images that were collected where it serves.
+
+    Args:
+        table: from `tables.tabulate_predictions`, of at least one image.
+        classes: their names.
+        confidence_level: of the interval of the accuracy.
+
+    Returns:
+        Number of images, accuracy, its interval, and the accuracy of each class that occurs.
+    """
+    right = table["label"] == table["predicted"]
+    low, high = wilson_interval(int(right.sum()), len(table), confidence_level)
+    values = {
+        "collected_images": len(table),
+        "collected_accuracy": right.mean(),
+        "collected_accuracy_low": low,
+        "collected_accuracy_high": high,
+    }
+    for label, of_class in right.groupby(table["label"]):
+        name = re.sub(r"\W+", "_", classes[label])
+        values[f"collected_accuracy_of_{name}"] = of_class.mean()
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 

@@ -1,8 +1,8 @@
 """Validation: the tables, the expectations that they must meet, the pictures, the page."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from digits.base import files
 from digits.data.catalogue import DataSet
@@ -28,6 +28,13 @@ class Verdict:
     results: list[Result]
     metrics: dict[str, float]
     are_images_checked: bool
+
+    def joined(self, results: list[Result]) -> Self:
+        """This verdict, and what was found of data that is added."""
+        broken = sum(not result.success for result in results)
+        counts = {"expectations": len(results), "expectations_broken": broken}
+        metrics = {key: value + counts.get(key, 0) for key, value in self.metrics.items()}
+        return replace(self, results=[*self.results, *results], metrics=metrics)
 
     @property
     def broken(self) -> list[str]:

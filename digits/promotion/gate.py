@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,7 @@ def gate(
         *_accuracy(candidate, champion, rules),
         _at_most("max_ece", evaluation["ece"], rules.max_ece),
         _at_least("min_corrupted_accuracy", corrupted, rules.min_corrupted_accuracy),
+        *_collected(evaluation, rules),
         _at_most("max_onnx_difference", parity, rules.max_onnx_difference),
         Finding(
             "validation",
@@ -63,6 +64,12 @@ def gate(
         ),
         Finding("lineage", not faults, "; ".join(faults) or "complete"),
     ]
+
+
+def _collected(evaluation: Mapping[str, float], rules: Promote) -> Iterator[Finding]:
+    """The rule for a model that was measured on collected images, too."""
+    if (accuracy := evaluation.get("collected_accuracy")) is not None:
+        yield _at_least("min_collected_accuracy", accuracy, rules.min_collected_accuracy)
 
 
 def _at_least(rule: str, value: float, bound: float) -> Finding:

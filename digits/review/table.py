@@ -11,7 +11,7 @@ from digits.review.review import Change, Review, changes, confusions, flips
 from digits.tracking.revisions import Revision
 
 MARKER = "<!-- digits diff -->"  # CI finds its own comment by this line, to update it
-HEADLINES = ("accuracy", "log_loss", "ece", "corrupted_accuracy")
+HEADLINES = ("accuracy", "log_loss", "ece", "corrupted_accuracy", "collected_accuracy")
 COSTS = ("parameters", "multiply_adds", "size_bytes")
 COLOURS = {"better": typer.colors.GREEN, "worse": typer.colors.RED}
 LONG_TABLE = 12  # rows above which Markdown folds a table and text cuts it

@@ -83,6 +83,7 @@ def test_the_files_of_a_folder(
         "timeout": "20",
         "file_timeout": "300",
         "retries": "0",
+        "extra": "[]",
     }
     sizes = {f"{name}_bytes": (workspace / "mine" / name).stat().st_size for name in FILES}
     assert sizes.items() <= run.data.metrics.items()

@@ -95,7 +95,7 @@ def test_the_run(run: Callable[..., dict[str, bytes]]) -> None:
     run(seed=3)
     logged = newest_run()
     assert (logged.info.run_name, logged.info.status) == ("preprocess", "FINISHED")
-    assert logged.data.params == {"validation_size": "80", "seed": "3"}
+    assert logged.data.params == {"validation_size": "80", "seed": "3", "extra_weight": "5"}
     counts = {"train_images": 320, "validation_images": 80, "test_images": 100}
     assert counts.items() <= logged.data.metrics.items()
     inputs = {data.dataset.name: data.dataset.digest for data in logged.inputs.dataset_inputs}

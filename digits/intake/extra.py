@@ -1,0 +1,141 @@
+"""Data that is added to the main data set: read, checked, and mixed into its splits.
+
+Each lies in a folder of its name beside the main data set's files, with its entry of the
+catalogue: all that follows from it follows from the content of `data/raw`.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import great_expectations.expectations as gxe
+import numpy as np
+
+from digits.base.schema import check as check_schema
+from digits.data.catalogue import ENTRY, DataSet
+from digits.data.splits import Split
+from digits.intake import expectations, idx, image_statistics
+from digits.intake.suites import Result, run_suite
+from digits.params import Validate
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A data set that is added.
+
+    Attributes:
+        name: of its entry.
+        folder: of its four files.
+        entry: what the catalogue says of it.
+        train: the last `entry.rows.validation` images of it are held out for validation.
+        test: its own test split, which nothing learns or chooses from.
+    """
+
+    name: str
+    folder: Path
+    entry: DataSet
+    train: Split
+    test: Split
+
+
+def read_all(raw: Path) -> list[Extra]:
+    """The data sets in folders of `raw`, in the order of their names."""
+    found = []
+    for path in sorted(raw.glob(f"*/{ENTRY}")):
+        folder = path.parent
+        entry = check_schema(DataSet, json.loads(path.read_text(encoding="utf-8")), str(path))
+        train, test = idx.read_split(folder, "train"), idx.read_split(folder, "test")
+        found.append(Extra(folder.name, folder, entry, train, test))
+    return found
+
+
+def check(extra: Extra, test: Split, settings: Validate) -> list[Result]:
+    """Hold a data set that is added against expectations of its own.
+
+    Its classes need not be in balance, as writers decide of them. None of its images may be of
+    the main test split, on which a model that learnt from it is measured.
+
+    Args:
+        extra: the data set.
+        test: the main data set's.
+        settings: of the stage.
+    """
+    results = expectations.check_files(
+        image_statistics.describe_files(extra.folder, extra.train, extra.test), extra.entry
+    )
+    if all(result.success for result in results):
+        parts = {"train": extra.train, "test": extra.test}
+        images = image_statistics.describe_images(parts, settings.ink_threshold)
+        known = image_statistics.describe_images({"main": test}, settings.ink_threshold)["hash"]
+        images["in_main_test"] = images["hash"].isin(known).astype(int)
+        results += expectations.check_images(images, extra.entry, settings)
+        none = gxe.ExpectColumnValuesToBeInSet(
+            column="in_main_test",
+            value_set=[0],
+            description="no image may occur in the main data set's test split",
+        )
+        results += run_suite("images", images, ["split", "index"], [none])
+    return [replace(result, frame=f"{extra.name}/{result.frame}") for result in results]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The main data set with what is added.
+
+    Attributes:
+        whole: the images of both to learn and to choose from.
+        kept, held: the rows of `whole` to train with, some of them several times, and those
+            held out for validation, `int (N,)`.
+        collected: the test images of what is added.
+    """
+
+    whole: Split
+    kept: np.ndarray
+    held: np.ndarray
+    collected: Split
+
+
+def mix(
+    whole: Split, rows: tuple[np.ndarray, np.ndarray], extras: Sequence[Extra], weight: int
+) -> Mixture:
+    """Add data sets to the main one. Of images that several of them hold the first counts.
+
+    Args:
+        whole: the main data set's images to learn and to choose from.
+        rows: of it, those kept and those held out, `int (N,)`.
+        extras: at least one.
+        weight: how often each training image of these is there.
+    """
+    known: set[bytes] = set()
+    added, tests = [whole], []
+    (kept, held), begin = rows, len(whole.labels)
+    for extra in extras:
+        last = len(extra.train.labels) - extra.entry.rows.validation
+        new = _new(extra.train.images, known)
+        kept = np.concatenate([kept, np.tile(begin + new[new < last], weight)])
+        held = np.concatenate([held, begin + new[new >= last]])
+        added.append(extra.train)
+        begin += len(extra.train.labels)
+        own = _new(extra.test.images, known)
+        tests.append(Split(extra.test.images[own], extra.test.labels[own]))
+    return Mixture(_joined(added), kept, held, _joined(tests))
+
+
+def _new(images: np.ndarray, known: set[bytes]) -> np.ndarray:
+    """The positions of images that are not known yet, `int (N,)`; all become known."""
+    found = []
+    for index, image in enumerate(images):
+        hashed = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+        if hashed not in known:
+            known.add(hashed)
+            found.append(index)
+    return np.array(found, int)
+
+
+def _joined(parts: Sequence[Split]) -> Split:
+    return Split(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+    )
