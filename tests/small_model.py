@@ -1,29 +1,44 @@
-"""A small real model, trained in a moment, and handwriting for it: of scikit-learn's digits."""
+"""Small real models, made in a moment without TensorFlow, and handwriting for them.
+
+The first layer is drawn at random, the last one is fitted to scikit-learn's digits. They read
+most digits that are written clearly, and are files as `train` writes them.
+"""
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnx
+import onnxruntime
 from sklearn.datasets import load_digits
+from sklearn.linear_model import Ridge
 
-GRAPH = """
-<ir_version: 10, opset_import: ["" : 17]>
-cnn (uint8[N,28,28] images) => (float[N,10] probabilities)
-<float scale = {0.00392156862745098}, int64[4] as_image = {-1, 1, 28, 28}> {
+GRAPH = """<ir_version: 10, opset_import: ["" : 17]>
+{kind} (uint8[N,28,28] images) => (float[N,10] probabilities)
+<float scale = {{0.00392156862745098}}> {{
   numbers = Cast<to = 1>(images)
-  scaled = Mul(numbers, scale)
-  image = Reshape(scaled, as_image)
-  conv_1 = Conv<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(image, kernels)
-  pool_1 = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(conv_1)
-  flat = Flatten(pool_1)
-  products = MatMul(flat, weights)
+  scaled = Mul(numbers, scale){first_layer}
+  products = MatMul(features, weights)
   logits = Add(products, bias)
   probabilities = Softmax(logits)
-}"""
+}}"""
+FIRST_LAYER = {
+    "cnn": """
+  as_image = Constant<value_ints = [-1, 1, 28, 28]>()
+  image = Reshape(scaled, as_image)
+  conv_1 = Conv<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(image, first)
+  pool_1 = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(conv_1)
+  relu_1 = Relu(pool_1)
+  features = Flatten(relu_1)""",
+    "mlp": """
+  vector = Flatten(scaled)
+  units = MatMul(vector, first)
+  features = Relu(units)""",
+}
+SHAPES = {"cnn": (8, 1, 3, 3), "mlp": (784, 200)}
+SURE = 10  # the logit of an image's own class
 SIDE = 100  # pixels of an image in a picture
 PAPER = 235
 
@@ -39,47 +54,49 @@ def images() -> tuple[np.ndarray, np.ndarray]:
     return np.pad(grey, ((0, 0), (4, 4), (4, 4))), labels
 
 
-@cache
-def _weights() -> np.ndarray:
-    """Least squares, regularized: the last row is the bias; takes a hundredth of a second."""
-    pixels, labels = images()
-    pooled = pixels.reshape(-1, 14, 2, 14, 2).max(axis=(2, 4)).reshape(-1, 196) / 255
-    inputs = np.pad(pooled, ((0, 0), (0, 1)), constant_values=1)
-    return np.linalg.solve(inputs.T @ inputs + 10 * np.eye(197), inputs.T @ np.eye(10)[labels])
-
-
 def write(folder: Path, name: str = "cnn", sharpness: float = 1, **metadata: str) -> Path:
     """Write model.onnx as `train` does.
 
     Args:
+        name: `mlp` has a hidden layer, all others a convolution and a pooling.
         sharpness: of the probabilities: another one is another model that is as good.
         metadata: in addition.
     """
-    *weights, bias = 10 * sharpness * _weights()
-    kernels = np.zeros((2, 1, 3, 3))
-    kernels[0, 0, 1, 1] = 1  # leaves the image as it is
-    kernels[1, 0, 1, :2] = -1, 1  # vertical edges, which have no say
-    parts = {
-        "kernels": kernels,
-        "weights": np.pad(weights, ((0, 196), (0, 0))),
-        "bias": bias,
-    }
-    costs = {"parameters": "3950", "multiply_adds": "18032"}
-    model = assemble(GRAPH, parts, name=name, **costs | metadata)
+    kind = "mlp" if name == "mlp" else "cnn"
+    first, weights, bias = _fitted(kind)
+    model = _network(kind, first=first, weights=sharpness * weights, bias=sharpness * bias)
+    facts = {"name": name, "classes": json.dumps([str(digit) for digit in range(10)])}
+    costs = {"parameters": str(first.size + weights.size + bias.size), "multiply_adds": "18032"}
+    onnx.helper.set_model_props(model, facts | {"recipe": '{"members": 1}'} | costs | metadata)
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "model.onnx")
     return folder
 
 
-def assemble(graph: str, weights: Mapping[str, np.ndarray], **metadata: str) -> onnx.ModelProto:
-    """A model of ten digits out of its graph as text, its weights, and what it says of itself."""
-    model = onnx.parser.parse_model(graph)
+@cache
+def _fitted(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The first layer's weights, the last layer's, and its bias."""
+    first = np.random.default_rng(0).normal(size=SHAPES[kind]) / 5
+    if kind == "cnn":
+        first[0] = first[1] = 0
+        first[0, 0, 1, 1] = 1  # leaves the image as it is
+        first[1, 0, 1, :2] = -1, 1  # vertical edges
+    untrained = _network(kind, first=first)
+    untrained.graph.output[0].CopyFrom(onnx.helper.make_empty_tensor_value_info("features"))
+    del untrained.graph.node[-3:]
+    session = onnxruntime.InferenceSession(untrained.SerializeToString())
+    pixels, labels = images()
+    (features,) = session.run(None, {"images": pixels})
+    fitted = Ridge(alpha=30).fit(features, SURE * np.eye(10)[labels])
+    return first, fitted.coef_.T, fitted.intercept_
+
+
+def _network(kind: str, **weights: np.ndarray) -> onnx.ModelProto:
+    text = GRAPH.format(kind=kind, first_layer=FIRST_LAYER[kind])
+    model = onnx.parser.parse_model(text)
     for key, values in weights.items():
-        tensor = onnx.numpy_helper.from_array(values.astype(np.float32), key)
+        tensor = onnx.numpy_helper.from_array(np.asarray(values, np.float32), key)
         model.graph.initializer.append(tensor)
-    classes = json.dumps([str(digit) for digit in range(10)])
-    facts = {"classes": classes, "recipe": '{"members": 1}'}
-    onnx.helper.set_model_props(model, facts | metadata)
     return model
 
 

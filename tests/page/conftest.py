@@ -13,19 +13,19 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from benchmarks import browser
 from digits.base.errors import UserError
-from digits.data.splits import Split
 from digits.recognition.recognizer import Recognizer
 from digits.serving import export, runtime
-from tests import small_networks
+from tests import small_model
 from tests.page.visits import DESK, Server, Visit, handwritten
 
 
 @pytest.fixture(scope="session")
-def workspace(tmp_path_factory: pytest.TempPathFactory, handwriting: Split) -> Path:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project's folder with models."""
     folder = tmp_path_factory.mktemp("workspace")
     (folder / "dvc.yaml").touch()
-    small_networks.write(folder / "models", handwriting)
+    for name in ("cnn", "mlp"):
+        small_model.write(folder / "models" / name, name)
     return folder
 
 

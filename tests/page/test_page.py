@@ -200,12 +200,12 @@ class TestAnswer:
         layers = visit.settle()["maps"]["layers"]
         captions = visit.page.locator("#layers figcaption").all_inner_texts()
         assert captions == [
-            "convolution 1\n8 maps of 12 x 12",
-            "max pooling 1\n8 maps of 6 x 6",
+            "convolution 1\n8 maps of 28 x 28",
+            "max pooling 1\n8 maps of 14 x 14",
         ]
         convolution = np.frombuffer(base64.b64decode(layers[0]["pixels"]), np.uint8)
-        first = convolution[: 12 * 12].reshape(12, 12)
-        red = grey(visit.page, "#layers canvas >> nth=0")[:12, :12]
+        first = convolution[: 28 * 28].reshape(28, 28)
+        red = grey(visit.page, "#layers canvas >> nth=0")[:28, :28]
         strong = np.abs(first.astype(int) - 128) > 40
         assert strong.any()
         np.testing.assert_array_equal((red < 140)[strong], (first > 128)[strong])
