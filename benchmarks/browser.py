@@ -32,7 +32,7 @@ STROKES = {
 
 
 def curves(digit: str, points: int = 25) -> list[np.ndarray]:
-    """The strokes of a digit: curves, `float64 (points, 2)` each, 1 the digit's height."""
+    """Return the strokes of a digit: curves, `float64 (points, 2)` each, 1 the digit's height."""
     return [_curve(stroke, points) for stroke in STROKES[digit]]
 
 

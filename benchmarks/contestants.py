@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # --help and a wrong argument are answered before TensorFlow 
 
 
 def whole_training_set() -> Split:
-    """All 60,000 images: what the peers are given."""
+    """Load all 60,000 images, which the peers are given."""
     splits = [measuring.split(name) for name in ("train", "validation")]
     images = np.concatenate([split.images for split in splits])
     order = np.random.default_rng(0).permutation(len(images))

@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def _compare(table: pd.DataFrame, without: np.ndarray) -> dict[str, int]:
-    """What a rule is worth, by what is read with it and without it."""
+    """Compare what is read with a rule and without it."""
     change = table["read"].astype(int) - without
     by_writer = change.groupby([table["kind"], table["writer"]]).sum()
     return {
@@ -101,7 +101,7 @@ def _compare(table: pd.DataFrame, without: np.ndarray) -> dict[str, int]:
 
 
 def _read(items: list[Item], recognizer: Recognizer) -> np.ndarray:
-    """Which pictures are read, `bool (N,)`."""
+    """Decide which pictures are read right, `bool (N,)`."""
     texts = [likeliest_text(recognizer.read(item.picture)) for item in items]
     return np.array([text == item.label for text, item in zip(texts, items, strict=True)], bool)
 

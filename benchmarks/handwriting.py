@@ -81,7 +81,7 @@ def _row(name: str, pictures: Labelled, recognizer: Recognizer) -> dict[str, flo
 
 
 def likeliest_text(answers: Sequence[Answer]) -> str:
-    """The digits of a picture, a `|` between rows."""
+    """Read the digits of a picture, with a `|` between rows."""
     rows: dict[int | None, str] = {}
     for answer in answers:
         rows[answer.row] = rows.get(answer.row, "") + answer.top[0][0]

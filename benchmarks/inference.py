@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def _per_call(way: Callable[[np.ndarray], np.ndarray], batch: np.ndarray) -> tuple[float, float]:
-    """Wall and CPU seconds of a call, the mean of as many as fill the least time."""
+    """Measure wall and CPU seconds of a call: the mean of as many as fill the least time."""
     calls, wall, cpu = 0, time.perf_counter(), time.process_time()
     while calls == 0 or time.perf_counter() - wall < LEAST_SECONDS:
         way(batch)

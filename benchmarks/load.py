@@ -136,12 +136,12 @@ def _answers(port: int) -> bool:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """Of a server with its workers."""
+    """Measure the CPU seconds of a server with its workers."""
     times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
     return sum(each.user + each.system for each in times)
 
 
 def megabytes(process: psutil.Process) -> float:
-    """The memory of a server with its workers."""
+    """Measure the memory of a server with its workers."""
     processes = (process, *process.children(recursive=True))
     return sum(each.memory_info().rss for each in processes) / 2**20

@@ -37,7 +37,7 @@ class Cost:
 
 
 def parser(module: str, doc: str) -> argparse.ArgumentParser:
-    """A command line whose --help is the module's docstring."""
+    """Make a command line whose --help is the module's docstring."""
     return argparse.ArgumentParser(
         prog=f"python -m benchmarks.{module}",
         description=doc,
@@ -46,7 +46,7 @@ def parser(module: str, doc: str) -> argparse.ArgumentParser:
 
 
 def measure(command: list[str], **options: Any) -> tuple[Cost, str]:
-    """Run a command to its end: what it cost, and what it printed.
+    """Run a command to its end; return what it cost and what it printed.
 
     Raises:
         SystemExit: it failed.
@@ -65,13 +65,13 @@ def measure(command: list[str], **options: Any) -> tuple[Cost, str]:
 
 
 def last_json(printed: str) -> dict[str, Any]:
-    """The JSON object on the last line that a process printed."""
+    """Parse the JSON object on the last line that a process printed."""
     values: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return values
 
 
 def split(name: str) -> splits.Split:
-    """What `preprocess` left: train, validation or test."""
+    """Load a split that `preprocess` wrote: train, validation or test."""
     return splits.load(Path("data/processed") / f"{name}.npz")
 
 

@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def stage_costs(clone: Path) -> dict[str, float]:
-    """CPU seconds of each stage, and of the training alone in those that train."""
+    """Measure the CPU seconds of each stage, and of the training alone in those that train."""
     client = mlflow.MlflowClient(f"sqlite:///{clone}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     found = {}

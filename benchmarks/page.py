@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def measure(reader: str, cache: Path) -> list[dict[str, Any]]:
-    """A row for each way to write, with and without feature maps.
+    """Measure each way to write, with and without feature maps.
 
     Args:
         reader: who reads.
@@ -72,7 +72,7 @@ def measure(reader: str, cache: Path) -> list[dict[str, Any]]:
 
 @contextmanager
 def serving(cache: Path) -> Iterator[str]:
-    """The server with the workspace's models: its URL."""
+    """Run the server with the workspace's models; give its URL."""
     command = [sys.executable, "-m", "digits.cli", "serve", "--port", "0"]
     environment = os.environ | {"DIGITS_CACHE": str(cache)}
     pipe = subprocess.PIPE
@@ -88,7 +88,7 @@ def serving(cache: Path) -> Iterator[str]:
 
 
 def waits(chromium: Browser, url: str, text: str, size: float, with_maps: bool) -> list[float]:
-    """Milliseconds that each move waited.
+    """Return the milliseconds that each move waited.
 
     Raises:
         SystemExit: the page read something else.

@@ -9,13 +9,13 @@ PROFILES = Path("profiles")
 
 
 def settings(profile: str) -> list[str]:
-    """The `key=value` of a profile, as `dvc exp run -S` takes them."""
+    """Read the `key=value` lines of a profile, as `dvc exp run -S` takes them."""
     lines = (PROFILES / profile).read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def params_of(profile: str) -> Params:
-    """params.yaml with a profile's values; as it is where the profile's name is empty."""
+    """Load params.yaml with a profile's values, or as it is where the name is empty."""
     values = yaml12.read(Path("params.yaml"))
     for setting in settings(profile) if profile else []:
         key, _, value = setting.partition("=")

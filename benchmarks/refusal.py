@@ -32,7 +32,7 @@ SIDE = 28
 
 
 def written(text: str, rng: np.random.Generator) -> np.ndarray:
-    """Characters of the fonts that Matplotlib brings, each moved as by another hand."""
+    """Draw characters of the fonts that Matplotlib brings, each moved as by another hand."""
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     fonts = [ImageFont.truetype(str(folder / name), 96) for name in FONTS]
     drawn = [
@@ -43,7 +43,7 @@ def written(text: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def _printed(character: str, font: ImageFont.FreeTypeFont) -> np.ndarray:
-    """A character as large as a digit, in the middle of the image."""
+    """Draw a character as large as a digit, in the middle of the image."""
     canvas = Image.new("L", (240, 240))
     ImageDraw.Draw(canvas).text((70, 60), character, fill=255, font=font)
     ink = canvas.crop(canvas.getbbox())
@@ -57,7 +57,7 @@ def _printed(character: str, font: ImageFont.FreeTypeFont) -> np.ndarray:
 
 
 def zigzags(rng: np.random.Generator) -> np.ndarray:
-    """Straight strokes to and fro, between random places or along a random walk."""
+    """Draw straight strokes to and fro, between random places or along a random walk."""
     images = []
     for _ in range(COUNT):
         places = rng.random((rng.integers(5, 13), 2))
@@ -68,7 +68,7 @@ def zigzags(rng: np.random.Generator) -> np.ndarray:
 
 
 def drawings(rng: np.random.Generator) -> np.ndarray:
-    """Stars, spirals, polygons with their diagonals, and circles beside each other."""
+    """Draw stars, spirals, polygons with their diagonals, and circles beside each other."""
     kinds = (_star, _spiral, _polygon, _circles)
     return np.stack([_fitted(kinds[rng.integers(len(kinds))](rng), rng) for _ in range(COUNT)])
 
@@ -98,7 +98,7 @@ def _circles(rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def _fitted(curves: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Curves as large as a digit, by a pen of random width."""
+    """Draw curves as large as a digit, with a pen of random width."""
     every = np.concatenate(curves)
     low, high = every.min(axis=0), every.max(axis=0)
     scale = 18 / (high - low).max()
@@ -107,7 +107,7 @@ def _fitted(curves: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
 
 
 def textures(rng: np.random.Generator) -> np.ndarray:
-    """Blots: noise, smoothed more or less and cut at its median."""
+    """Make blots: noise, smoothed more or less and cut at its median."""
     noise = rng.standard_normal((COUNT, SIDE, SIDE), np.float32)
     smooth = [cv2.GaussianBlur(one, (0, 0), rng.uniform(0.5, 4)) for one in noise]
     return np.stack([np.uint8(255) * (one > np.median(one)) for one in smooth])

@@ -32,7 +32,7 @@ class Picture:
 def pictures(
     images: np.ndarray, labels: np.ndarray, look: Look, count: int, seed: int
 ) -> list[Picture]:
-    """Pages of digits drawn at random.
+    """Render pages of digits that are drawn at random.
 
     Args:
         images: `uint8 (N, height, width)`, light ink on black.
@@ -47,7 +47,7 @@ def pictures(
 
 
 def render(images: np.ndarray, labels: np.ndarray, look: Look, rng: np.random.Generator) -> Picture:
-    """One page, the digits as they come."""
+    """Render one page."""
     strokes = [_stroke(image, look, rng) for image in images]
     ends = np.cumsum(look.rows)[:-1]
     rows = np.split(np.arange(len(strokes)), ends)
@@ -93,7 +93,7 @@ def _painted(page: np.ndarray, colour: tuple[float, float, float], where: np.nda
 
 
 def _stroke(image: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:
-    """A digit as ink, `float32 (height, width)` from 0 to 1, cut to its box."""
+    """Turn a digit into ink, `float32 (height, width)` from 0 to 1, cut to its box."""
     rows, columns = np.nonzero(image > 127)
     cut = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     scale = HEIGHT * rng.uniform(0.85, 1.15) / max(cut.shape)
@@ -117,7 +117,7 @@ def _stroke(image: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarr
 
 
 def _skeleton(mask: np.ndarray) -> np.ndarray:
-    """The middle of the strokes, a pixel wide: what thinning from eight sides leaves."""
+    """Thin strokes from eight sides until they are a pixel wide."""
     side = np.array([[-1, -1, -1], [0, 1, 0], [1, 1, 1]])
     corner = np.array([[0, -1, -1], [1, 1, -1], [0, 1, 0]])
     kernels = [np.rot90(kernel, turn) for turn in range(4) for kernel in (side, corner)]
@@ -130,7 +130,7 @@ def _skeleton(mask: np.ndarray) -> np.ndarray:
 
 
 def _printed(shape: tuple[int, int], look: Look, rng: np.random.Generator) -> np.ndarray:
-    """The lines of the paper, `float32` from 0 to 1."""
+    """Draw the lines of the paper, `float32` from 0 to 1."""
     lines = np.zeros(shape, np.float32)
     step = int(HEIGHT * (0.45 if look.squared else 0.85))
     start = int(rng.integers(step))
@@ -144,7 +144,7 @@ def _printed(shape: tuple[int, int], look: Look, rng: np.random.Generator) -> np
 
 
 def _smooth_noise(shape: tuple[int, int], spread: float, rng: np.random.Generator) -> np.ndarray:
-    """Clouds of about this many pixels, `float32` from 0 to 1."""
+    """Make clouds of about this many pixels, `float32` from 0 to 1."""
     noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), spread)
     return (0.5 + noise / (2.5 * noise.std())).clip(0, 1)
 
@@ -152,7 +152,7 @@ def _smooth_noise(shape: tuple[int, int], spread: float, rng: np.random.Generato
 def _seen_from_aside(
     page: np.ndarray, boxes: np.ndarray, look: Look, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The page in perspective, and the boxes around where its digits have come to."""
+    """Tilt the page, and find the boxes around where its digits have come to."""
     height, width = page.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     if not look.perspective and not look.tilt:
@@ -175,7 +175,7 @@ def _seen_from_aside(
 
 
 def _photographed(page: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:
-    """The page under its light, through its camera."""
+    """Light the page, and take it with a camera."""
     height, width = page.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
@@ -208,7 +208,7 @@ FONTS = (cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HER
 
 
 def no_digits(count: int, seed: int) -> dict[str, list[np.ndarray]]:
-    """Pages, `uint8 (height, width, 3)`, of each kind so many, with a scribble or a letter."""
+    """Render pages with a scribble or a letter, `uint8 (height, width, 3)`, by kind."""
     rng = np.random.default_rng(seed)
     kinds = {"scribbles": _scribble, "letters": _letter}
     return {name: [_with_ink(draw(rng), rng) for _ in range(count)] for name, draw in kinds.items()}

@@ -67,7 +67,7 @@ def git(*arguments: str) -> str:
 
 
 def results(revision: Revision, model: str, group: runs.Run) -> dict[str, Any]:
-    """What `evaluate` measured of a model; its run in MLflow is made a child of the group's."""
+    """Read what `evaluate` measured of a model; make its MLflow run a child of the group's."""
     found = json.loads(revision.text(f"reports/evaluate/{model}/metrics.json"))
     stage = lock.read(revision.text(lock.FILE), f"train@{model}")[f"train@{model}"]
     if run := runs.find_model_run(stage.outs[f"models/{model}"]):
@@ -79,7 +79,7 @@ def results(revision: Revision, model: str, group: runs.Run) -> dict[str, Any]:
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row for each model and metric: mean, standard deviation, extremes, interval."""
+    """Summarise each model and metric: mean, standard deviation, extremes, interval."""
     summaries = []
     for model, several in rows.groupby("model", sort=False):
         for metric in METRICS:

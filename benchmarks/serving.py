@@ -33,7 +33,7 @@ BARE = "ONNX Runtime, no server"
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """How each server is started, and for MLflow's the models in a folder."""
+    """Return how each server is started; save the models for MLflow's in a folder."""
     import mlflow
     import mlflow.onnx
     import onnx

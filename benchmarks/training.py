@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row for each contestant: accuracies in %, CPU seconds, and both against the first."""
+    """Summarise each contestant: accuracies in %, CPU seconds, and both against the first."""
     peer = runs[runs["contestant"] == "keras_convnet"].set_index("seed")["cpu_seconds"]
     rows = []
     for name, group in runs.groupby("contestant", sort=False):
@@ -78,7 +78,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def record() -> list[dict[str, Any]]:
-    """The record profile's ensemble and the mean of its members, if they were measured."""
+    """Return the record profile's ensemble and the mean of its members, if they were measured."""
     path = measuring.RESULTS / "seeds-record.json"
     if not path.exists():
         return []

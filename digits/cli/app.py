@@ -65,7 +65,7 @@ def at_root(
 
 
 def user_path(context: typer.Context, model: str | None) -> str:
-    """A model's path as the user sees it, from where the command was started."""
+    """Resolve a model's path from where the command was started."""
     if model is None:
         return loading.default()
     path = context.obj / model

@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _missing(error: ModuleNotFoundError) -> str:
-    """What to do where a package is missing that only a part of the commands needs."""
+    """Say what to do where a package is missing that only some commands need."""
     module = str(error.name).partition(".")[0]
     if module == "digits":
         raise error

@@ -70,5 +70,5 @@ def score_images(
 
 
 def _absolute(folder: Path, place: str) -> str:
-    """A local path as every worker finds it, whatever folder it works in."""
+    """Make a local path absolute, so that every worker finds it."""
     return place if "://" in place else os.path.normpath(folder / place)

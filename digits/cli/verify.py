@@ -62,7 +62,7 @@ def mend_workspace() -> None:
 
 
 def _trained_on(workspace: "Revision") -> dict[str, str]:
-    """The CPU type that each model was trained on, by the run that trained it."""
+    """Find the CPU type that each model was trained on, in the run that trained it."""
     from digits.tracking import lock, provenance, runs, store
 
     stages = lock.read(workspace.text(lock.FILE), "train@.*")
@@ -98,7 +98,7 @@ def _as_text(found: "Verification") -> str:
 
 
 def _advice(found: "Verification") -> list[str]:
-    """What to do next, one sentence a line."""
+    """Say what to do next, one sentence a line."""
     from digits.review.verification import Verdict
 
     match found.verdict:
@@ -118,7 +118,7 @@ def _advice(found: "Verification") -> list[str]:
 
 
 def _restoring(found: "Verification") -> str:
-    """How the committed results come back, as far as they can be had here."""
+    """Say how the committed results come back, as far as they can be had here."""
     from digits.tracking import availability, lock
 
     stages = lock.read(found.base.text(lock.FILE))

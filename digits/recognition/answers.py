@@ -30,7 +30,7 @@ class Answer:
     refused: bool
 
     def as_json(self) -> dict[str, Any]:
-        """As the command line and the server give it."""
+        """Return what the command line and the server give of it."""
         return {
             "box": self.box and corners(self.box),
             "row": self.row,
@@ -42,5 +42,5 @@ class Answer:
 
 
 def corners(box: Box) -> list[int]:
-    """Left, top, width, height."""
+    """Return left, top, width and height."""
     return [box.left, box.top, box.width, box.height]

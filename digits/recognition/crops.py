@@ -10,7 +10,9 @@ FINE = 4  # parts of a pixel in which a digit is laid out; 8 read no more digits
 
 
 def crop(mask: np.ndarray) -> np.ndarray:
-    """A digit as MNIST made them: light on black, in a box of 20 x 20, centred by its mass.
+    """Make the image of a digit as MNIST made its own.
+
+    It is light on black, its longer side has 20 pixels, and it is centred by its mass.
 
     Args:
         mask: `bool (height, width)`, where the ink of one digit is, cut to its box.
@@ -41,18 +43,18 @@ def crop(mask: np.ndarray) -> np.ndarray:
 
 
 def scaled(image: np.ndarray, scale: float, interpolation: int) -> np.ndarray:
-    """Both sides of an image times this, at least a pixel each."""
+    """Scale both sides of an image, to at least one pixel."""
     size = [max(1, round(length * scale)) for length in image.shape[1::-1]]
     return cv2.resize(image, size, interpolation=interpolation)
 
 
 def stroke_width(mask: np.ndarray) -> float:
-    """The width of the strokes in an image with ink, `(height, width)`, in pixels."""
+    """Measure the width of the strokes, in pixels, of an image with ink `(height, width)`."""
     return float(stroke_widths(mask.astype(int))[1])
 
 
 def stroke_widths(labels: np.ndarray) -> list[float]:
-    """The width of the strokes of each component, in pixels, by its number.
+    """Measure the stroke width of each component, in pixels, by the component's number.
 
     Of long strokes it is four times the mean distance from a pixel of ink to the paper.
 
@@ -68,6 +70,6 @@ def stroke_widths(labels: np.ndarray) -> list[float]:
 
 
 def _fit(ink: np.ndarray, side: int) -> np.ndarray:
-    """Scaled, its longer side to this, `float32`."""
+    """Scale an image so that its longer side has this many pixels, `float32`."""
     scale = side / max(ink.shape)
     return scaled(ink.astype(np.float32), scale, cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

@@ -21,7 +21,7 @@ Image.MAX_IMAGE_PIXELS = None  # `decode` has a lower limit, and its own words f
 def decode(
     content: bytes, most_pixels: int = MOST_PIXELS, formats: Sequence[str] = FORMATS
 ) -> np.ndarray:
-    """The pixels of a picture file, the right way up; of an animation, its first picture.
+    """Decode a picture file, the right way up; of an animation, its first picture.
 
     What is transparent becomes the paper: white, or black under light ink.
 
@@ -59,7 +59,7 @@ def decode(
 
 
 def _grey(values: np.ndarray) -> np.ndarray:
-    """Grey of any range, `float32 (height, width)`, as `uint8 (height, width, 3)`.
+    """Convert grey of any range, `float32 (height, width)`, to `uint8 (height, width, 3)`.
 
     A file of 16 bits that uses few of them, as scanners write, keeps its proportions.
 

@@ -74,7 +74,7 @@ class Sheet:
 
 
 def digitize(picture: bytes | np.ndarray, predict: Predict | None = None) -> list[Digit]:
-    """The digits of a picture, as they are read: row by row, from left to right.
+    """Find the digits of a picture, row by row, from left to right.
 
     Args:
         picture: a file's bytes, see `decode`, or `uint8 (height, width)` or `(height, width,
@@ -157,7 +157,7 @@ def _check_count(count: int, most_digits: int | None) -> None:
 
 
 def _resized(pixels: np.ndarray) -> np.ndarray:
-    """Small enough to be quick, large enough for a stroke to have an inside."""
+    """Resize a picture: small enough to be quick, large enough for a stroke to have an inside."""
     side = max(pixels.shape[:2])
     scale = np.clip(side, *WORKING_SIDES) / side
     return scaled(pixels, scale, cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)

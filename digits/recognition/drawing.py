@@ -44,13 +44,13 @@ class Piece:
     width: float
 
     def joined(self, other: "Piece") -> "Piece":
-        """Both as one."""
+        """Return both as one piece."""
         numbers = (*self.numbers, *other.numbers)
         return Piece(numbers, self.extent.around(other.extent), max(self.width, other.width))
 
 
 def find(strokes: Sequence[np.ndarray], predict: Predict | None = None) -> list[Digit]:
-    """The digits that were drawn, row by row, from left to right.
+    """Find the digits that were drawn, row by row, from left to right.
 
     Args:
         strokes: see `strokes`, each with at least one point.
@@ -76,7 +76,7 @@ def find(strokes: Sequence[np.ndarray], predict: Predict | None = None) -> list[
 
 
 def _box(covered: Extent) -> Box:
-    """Whole pixels around the ink."""
+    """Return the smallest box of whole pixels around the ink."""
     left, top = math.floor(covered.left), math.floor(covered.top)
     return Box(left, top, math.ceil(covered.right) - left, math.ceil(covered.bottom) - top)
 
@@ -96,7 +96,7 @@ def _pieces(strokes: Sequence[np.ndarray]) -> list[Piece]:
 
 
 def _join(pieces: list[Piece], strokes: Sequence[np.ndarray]) -> list[Piece]:
-    """Pieces joined with what they belong to, the highest first."""
+    """Join pieces with what they belong to, the highest first."""
     if not pieces:
         return []
     heights = sorted(piece.extent.height for piece in pieces)
@@ -116,7 +116,7 @@ def _join(pieces: list[Piece], strokes: Sequence[np.ndarray]) -> list[Piece]:
 
 
 def _belongs(low: Piece, high: Piece, typical: float, strokes: Sequence[np.ndarray]) -> bool:
-    """Whether a piece is of the same digit as one that is no lower."""
+    """Decide whether a piece is of the same digit as one that is no lower."""
     a, b = low.extent, high.extent
     across = min(a.right, b.right) - max(a.left, b.left)
     down = min(a.bottom, b.bottom) - max(a.top, b.top)
@@ -143,7 +143,7 @@ def _gap(one: Piece, other: Piece, strokes: Sequence[np.ndarray]) -> float:
 
 
 def _touching(pieces: list[Piece], strokes: Sequence[np.ndarray]) -> list[list[Piece]]:
-    """Clusters of pieces whose ink touches."""
+    """Group the pieces whose ink touches."""
     clusters: list[list[Piece]] = []
     for piece in pieces:
         near = [
@@ -166,7 +166,7 @@ def _touch(one: Piece, other: Piece, strokes: Sequence[np.ndarray]) -> bool:
 def _without_specks(
     digits: list[tuple[list[np.ndarray], Extent]],
 ) -> list[tuple[list[np.ndarray], Extent]]:
-    """Those as large as the others, and not as flat as a dash."""
+    """Leave out pieces that are much smaller than the others, or as flat as a dash."""
     sizes = [max(covered.width, covered.height) for _, covered in digits]
     large = sorted(size for size in sizes if size > SPECK * max(sizes))
     return [
@@ -177,7 +177,7 @@ def _without_specks(
 
 
 def rows(extents: Sequence[Extent]) -> list[list[int]]:
-    """The numbers of digits row by row, each from left to right."""
+    """Sort digits into rows, each from left to right, and return their numbers."""
     order = sorted(range(len(extents)), key=lambda i: extents[i].left + extents[i].right)
     several: list[list[int]] = []
     for place, index in enumerate(order):

@@ -6,7 +6,7 @@ from digits.recognition.strokes import lines
 
 
 def gap(one: np.ndarray, other: np.ndarray) -> float:
-    """The pixels of paper between the ink of two strokes; not above 0 where they touch.
+    """Measure the paper between the ink of two strokes, in pixels; at most 0 where they touch.
 
     Args:
         one, other: `float64 (points, 3)`, see `strokes`.
@@ -21,7 +21,7 @@ def gap(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _distance(point: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """From points to lines."""
+    """Measure the distances from points to lines."""
     px, py = point[..., 0], point[..., 1]
     ax, ay, bx, by = (line[..., i] for i in range(4))
     dx, dy = bx - ax, by - ay
@@ -33,13 +33,13 @@ def _distance(point: np.ndarray, line: np.ndarray) -> np.ndarray:
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Whether lines cross between their ends."""
+    """Decide whether lines cross between their ends."""
     ends_of_b = _side(a, b[..., 0], b[..., 1]) * _side(a, b[..., 2], b[..., 3])
     ends_of_a = _side(b, a[..., 0], a[..., 1]) * _side(b, a[..., 2], a[..., 3])
     return (ends_of_b < 0) & (ends_of_a < 0)
 
 
 def _side(line: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """On which side of a line points are, by the sign."""
+    """Return by its sign on which side of a line a point is."""
     ax, ay, bx, by = (line[..., i] for i in range(4))
     return (bx - ax) * (y - ay) - (by - ay) * (x - ax)

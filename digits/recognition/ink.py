@@ -26,7 +26,7 @@ STROKE_SHARE = 0.02  # of the longer side; about the width of a stroke
 
 
 def find(picture: np.ndarray) -> np.ndarray:
-    """Where ink is, without the lines that were printed on the paper.
+    """Find where ink is, without the lines that were printed on the paper.
 
     Args:
         picture: `uint8 (height, width, 3)`, light on dark or dark on light, any colours.
@@ -52,7 +52,7 @@ def find(picture: np.ndarray) -> np.ndarray:
 
 
 def _with_pale_ink(strong: np.ndarray, darkness: np.ndarray, is_marked: np.ndarray) -> np.ndarray:
-    """Strong ink, and the paler ink that hangs on it: a stroke where the pen was light.
+    """Add to strong ink the paler ink that hangs on it: a stroke where the pen was light.
 
     Pale ink that reaches the picture's edge is left out: a ruled line hangs on digits too.
 
@@ -81,7 +81,7 @@ def _with_pale_ink(strong: np.ndarray, darkness: np.ndarray, is_marked: np.ndarr
 
 
 def _without_surroundings(picture: np.ndarray) -> np.ndarray:
-    """With what lies around a sheet, such as a scan's black border, painted as the sheet is.
+    """Paint what lies around a sheet, such as a scan's black border, in the sheet's colour.
 
     It is darker or lighter than the sheet, smaller, along the most of the picture's edge,
     and plain: nothing that is written gets lost.
@@ -110,7 +110,7 @@ def _without_surroundings(picture: np.ndarray) -> np.ndarray:
 
 
 def contrast(picture: np.ndarray) -> np.ndarray:
-    """How much light the ink takes away, or gives on a dark ground, of what its ground has.
+    """Measure the ink's contrast: the share of its ground's light that it takes away or adds.
 
     Returns:
         `float32 (height, width)`, 0 the ground, 1 black on white.
@@ -133,7 +133,7 @@ def contrast(picture: np.ndarray) -> np.ndarray:
 
 
 def _around(darkness: np.ndarray) -> np.ndarray:
-    """The darkest near each place, `float32` of that shape."""
+    """Find the strongest ink near each pixel, `float32` of that shape."""
     # Thin strokes keep their darkness: of each block the darkest pixel.
     block = max(1, round(max(darkness.shape) / GROUND_SIDE)) | 1
     darkest = cv2.dilate(darkness, np.ones((block, block)))
@@ -145,7 +145,7 @@ def _around(darkness: np.ndarray) -> np.ndarray:
 
 
 def _is_dark(picture: np.ndarray) -> bool:
-    """Whether the ground is darker than the ink: the median hides in the ground."""
+    """Decide whether the ground is darker than the ink: the median is the ground's."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     window = int(0.75 * min(grey.shape)) | 1
     residue = grey.astype(np.float64) - cv2.medianBlur(grey, max(3, window))
@@ -153,7 +153,7 @@ def _is_dark(picture: np.ndarray) -> bool:
 
 
 def _ground(picture: np.ndarray) -> np.ndarray:
-    """The brightness of the ground under the ink, of each channel, `float32` of that shape."""
+    """Estimate the ground's brightness under the ink, by channel, `float32` of that shape."""
     small = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1)
     reach = int(min(small.shape[:2]) * GROUND_SHARE) | 1
     # The light goes on as it came: an odd reflection continues a slope.
@@ -166,18 +166,18 @@ def _ground(picture: np.ndarray) -> np.ndarray:
 
 
 def _sample(image: np.ndarray) -> np.ndarray:
-    """Every so many pixels of a large one."""
+    """Take every n-th pixel of an image that is longer than SAMPLE_SIDE."""
     step = -(-max(image.shape[:2]) // SAMPLE_SIDE)
     return image[::step, ::step]
 
 
 def _stretched(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """To the height and width of this shape."""
+    """Resize an image to the height and width of this shape."""
     return cv2.resize(image, shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _shrunk(image: np.ndarray, side: int, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
-    """No longer than this, in pixels."""
+    """Shrink an image until its longer side has at most this many pixels."""
     return scaled(image, min(1.0, side / max(image.shape[:2])), interpolation)
 
 

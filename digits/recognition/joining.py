@@ -37,7 +37,7 @@ def join(parts: list[Part], predict: Predict) -> list[Part]:
 
 
 def _near_pairs(parts: list[Part]) -> list[tuple[int, int]]:
-    """The indices of each two parts that may be one digit by their size and their gap."""
+    """Find the pairs of parts that may be one digit by their size and their gap."""
     pairs = []
     for second, part in enumerate(parts):
         for first in range(second):
@@ -52,7 +52,7 @@ def _near_pairs(parts: list[Part]) -> list[tuple[int, int]]:
 
 
 def _gap(part: Part, other: Part) -> float:
-    """The shortest distance between the ink of two parts, pixels."""
+    """Measure the shortest distance between the ink of two parts, in pixels."""
     whole = part.box.around(other.box)
     away = (~_placed(part, whole)).astype(np.uint8)
     distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_5)
@@ -66,7 +66,7 @@ def _join_two(part: Part, other: Part) -> Part:
 
 
 def _placed(part: Part, whole: Box) -> np.ndarray:
-    """The ink of a part in a larger box, `bool (height, width)`."""
+    """Place the ink of a part in a larger box, `bool (height, width)`."""
     mask = np.zeros((whole.height, whole.width), bool)
     top, left = part.box.top - whole.top, part.box.left - whole.left
     mask[top : top + part.box.height, left : left + part.box.width] = part.mask

@@ -22,7 +22,7 @@ NARROW_COST = 0.5  # the same, times the widths that the cluster lacks to a heig
 
 
 def parted(pieces: Sequence[Strokes], predict: Predict) -> list[Strokes]:
-    """The digits of a cluster, from left to right.
+    """Part a cluster into its digits, from left to right.
 
     Of all the ways to part its pieces in their order, the one whose digits the model is surest
     of, as their probabilities multiply; each of them must be sure.
@@ -48,7 +48,7 @@ def parted(pieces: Sequence[Strokes], predict: Predict) -> list[Strokes]:
 def _best(
     atoms: list[Strokes], covered: Extent, confidence: float, cost: float, predict: Predict
 ) -> list[Strokes]:
-    """The best of all ways: for each number of atoms its value and its digits."""
+    """Find the best way to read the first n atoms, for each n: its value and its digits."""
     last = len(atoms)
     spans = [
         (start, end)
@@ -80,7 +80,7 @@ def _may_be_digit(atoms: list[Strokes], height: float) -> bool:
 
 
 def _atoms(pieces: Sequence[Strokes], height: float) -> list[Strokes]:
-    """What is not parted any further, from left to right."""
+    """Divide strokes into atoms, which are not parted any further, from left to right."""
     atoms: list[Strokes] = []
     for piece in pieces:
         width = extent(piece[0]).width
@@ -94,7 +94,7 @@ def _atoms(pieces: Sequence[Strokes], height: float) -> list[Strokes]:
 
 
 def _cut(stroke: np.ndarray, count: int) -> list[np.ndarray]:
-    """So many parts of a stroke, equally long."""
+    """Cut a stroke into this many parts of equal length."""
     steps = np.diff(stroke[:, :2], axis=0)
     lengths = np.sqrt(steps[:, 0] * steps[:, 0] + steps[:, 1] * steps[:, 1])
     ways = np.concatenate([[0.0], np.cumsum(lengths)])

@@ -37,22 +37,22 @@ class Box:
 
     @property
     def right(self) -> int:
-        """The first pixel outside."""
+        """Return the first pixel outside."""
         return self.left + self.width
 
     @property
     def bottom(self) -> int:
-        """The first pixel outside."""
+        """Return the first pixel outside."""
         return self.top + self.height
 
     def around(self, other: Box) -> Box:
-        """The smallest that holds both."""
+        """Return the smallest box that holds both."""
         left, top = min(self.left, other.left), min(self.top, other.top)
         right, bottom = max(self.right, other.right), max(self.bottom, other.bottom)
         return Box(left, top, right - left, bottom - top)
 
     def scaled(self, down: float, across: float) -> Box:
-        """The same place in a picture larger by these factors, at least a pixel."""
+        """Return the box in a picture that is larger by these factors, at least a pixel."""
         left, top = int(self.left * across), int(self.top * down)
         # 300 x 0.07 is a bit above 21, which is no further pixel.
         right = int(np.ceil(self.right * across - 1e-6))
@@ -60,7 +60,7 @@ class Box:
         return Box(left, top, right - left, bottom - top)
 
     def overlap(self, other: Box) -> tuple[int, int]:
-        """What they share across and down; negative: the gap."""
+        """Return how many pixels two boxes share across and down; the gap, where negative."""
         return (
             min(self.right, other.right) - max(self.left, other.left),
             min(self.bottom, other.bottom) - max(self.top, other.top),
@@ -83,7 +83,7 @@ class Part:
 
     @cached_property
     def image(self) -> np.ndarray:
-        """As MNIST made them, `uint8 (28, 28)`."""
+        """Return the image as MNIST made its own, `uint8 (28, 28)`."""
         return crop(self.mask)
 
 
@@ -99,13 +99,13 @@ class _Pieces:
     stroke: float
 
     def joined(self, other: _Pieces) -> _Pieces:
-        """Both as one."""
+        """Return both as one part."""
         numbers, stroke = self.numbers | other.numbers, max(self.stroke, other.stroke)
         return _Pieces(numbers, self.box.around(other.box), stroke)
 
 
 def find(mask: np.ndarray) -> list[Part]:
-    """The parts that may be digits, in no order.
+    """Find the parts that may be digits, in no order.
 
     Args:
         mask: `bool (height, width)`, where ink is.
@@ -128,7 +128,7 @@ def find(mask: np.ndarray) -> list[Part]:
 
 
 def _gaps(labels: np.ndarray) -> Gaps:
-    """Between neighbouring components, the lower number first, the pixels of paper.
+    """Measure the paper between neighbouring components, in pixels; the lower number first.
 
     Neighbours are those between which no third one is nearer.
 
@@ -152,14 +152,14 @@ def _gaps(labels: np.ndarray) -> Gaps:
 
 
 def _is_border(box: Box, height: int, width: int) -> bool:
-    """A strip along an edge of the picture."""
+    """Decide whether a box is a strip along an edge of the picture."""
     across = box.left == 0 or box.right == width
     along = box.top == 0 or box.bottom == height
     return (across and box.height > STRIP * box.width) or (along and box.width > STRIP * box.height)
 
 
 def _join(pieces: list[_Pieces], gaps: Callable[[], Gaps]) -> list[_Pieces]:
-    """Pieces of broken strokes joined with what they belong to."""
+    """Join pieces of broken strokes with what they belong to."""
     if not pieces:
         return []
     typical = float(np.percentile([piece.box.height for piece in pieces], 90))
@@ -176,7 +176,7 @@ def _join(pieces: list[_Pieces], gaps: Callable[[], Gaps]) -> list[_Pieces]:
 
 
 def _belongs(piece: _Pieces, larger: _Pieces, typical: float, gaps: Callable[[], Gaps]) -> bool:
-    """Whether a piece is of the same digit as one that is no lower.
+    """Decide whether a piece is of the same digit as one that is no lower.
 
     It is if it is low and so near that the pen may have left out what is between; or, above
     a digit, even if farther, as the bar of a 5; or high, if only a hair is between.
@@ -203,7 +203,7 @@ def _belongs(piece: _Pieces, larger: _Pieces, typical: float, gaps: Callable[[],
 
 
 def _without_specks(parts: list[_Pieces]) -> list[_Pieces]:
-    """Those as large as the others, and not as flat as a dash."""
+    """Leave out parts that are much smaller than the others, or as flat as a dash."""
     if not parts:
         return []
     sizes = [max(part.box.width, part.box.height) for part in parts]
@@ -216,7 +216,7 @@ def _without_specks(parts: list[_Pieces]) -> list[_Pieces]:
 
 
 def _without_cut_off(parts: list[_Pieces], height: int, width: int) -> list[_Pieces]:
-    """Those that are no rest of a digit beyond the picture's edge.
+    """Leave out what remains of a digit that the picture's edge cuts off.
 
     Such a rest touches the edge and is lower than the digits that do not.
     """
@@ -232,7 +232,7 @@ def _without_cut_off(parts: list[_Pieces], height: int, width: int) -> list[_Pie
 
 
 def rows(parts: list[Part]) -> list[list[Part]]:
-    """As they are read: each row from left to right, from the upper row to the lower."""
+    """Sort parts into rows, from the top, and each row from left to right."""
     parts = sorted(parts, key=lambda part: part.box.left + part.box.width / 2)
     row_of: dict[int, int] = {}
     for index, part in enumerate(parts):

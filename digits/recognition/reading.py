@@ -101,7 +101,7 @@ def _read_named(read_one: ReadOne, name: str, folder: Path) -> list[Answer] | st
 
 
 def to_table(found: Found) -> str:
-    """To read on a terminal."""
+    """Format answers for a terminal."""
     rows = [
         {
             "picture": name,
@@ -125,7 +125,7 @@ def _box(answer: Answer) -> list[int]:
 
 
 def to_json(found: Found, recognizer: Recognizer) -> str:
-    """The model, and each picture with its digits as the server's /predict gives them."""
+    """Format as JSON: the model, and each picture's digits as the server's /predict has them."""
     pictures = [
         {"picture": name, "digits": [answer.as_json() for answer in answers]}
         for name, answers in found.items()
@@ -134,14 +134,14 @@ def to_json(found: Found, recognizer: Recognizer) -> str:
 
 
 def csv_header() -> str:
-    """The names of the columns of `to_csv`."""
+    """Return the header of `to_csv`."""
     top = [f"{what}_{rank}" for rank in range(1, TOP + 1) for what in ("class", "probability")]
     box = ("left", "top", "width", "height")
     return _csv([["picture", "row", *box, "digit", "confidence", "refused", *top]])
 
 
 def to_csv(name: str, answers: Sequence[Answer]) -> str:
-    """A row for each digit of a picture."""
+    """Format a picture's digits as CSV, a row for each."""
     return _csv(
         [
             *(name, answer.row, *_box(answer)),

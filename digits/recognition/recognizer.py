@@ -40,11 +40,11 @@ class Recognizer:
         self.threshold = self.network.threshold if threshold is None else threshold
 
     def as_json(self) -> dict[str, str]:
-        """Which model answers."""
+        """Describe the model that answers."""
         return {"name": self.network.name, "md5": self.origin.md5}
 
     def read(self, picture: bytes | np.ndarray | Path) -> list[Answer]:
-        """The digits of a picture, row by row from left to right.
+        """Read the digits of a picture, row by row, from left to right.
 
         Args:
             picture: a file or its content (PNG, JPEG, WebP, BMP, ...), or pixels, `uint8
@@ -63,7 +63,7 @@ class Recognizer:
         deadline: float | None = None,
         most_digits: int | None = None,
     ) -> Sheet:
-        """The digits of a picture as images for `classify`, and how they were found.
+        """Find the digits of a picture, as images for `classify`, and keep how they were found.
 
         Args:
             picture: as for `read`.
@@ -82,7 +82,7 @@ class Recognizer:
         return examine(pixels, self.classify if parted else None, deadline, most_digits)
 
     def explain(self, picture: bytes | np.ndarray | Path, path: Path) -> list[Answer]:
-        """As `read`, and draw how, as PNG: the ink, the digits, what the first layer sees.
+        """Read a picture and draw how, as PNG: the ink, the digits, what the first layer sees.
 
         Args:
             picture: as for `read`.
@@ -99,7 +99,7 @@ class Recognizer:
         return self.answers(self.classify(stack(sheet.digits)), sheet.digits)
 
     def classify(self, images: np.ndarray) -> np.ndarray:
-        """The probabilities of the classes.
+        """Compute the probabilities of the classes.
 
         Args:
             images: `uint8 (N, 28, 28)`, light ink on black as MNIST's.
@@ -112,7 +112,7 @@ class Recognizer:
     def answers(
         self, probabilities: np.ndarray, digits: Sequence[Digit] | None = None
     ) -> list[Answer]:
-        """What probabilities mean, as from `classify`, of digits found or of bare images."""
+        """Turn the probabilities of `classify` into answers, for digits found or bare images."""
         ranks = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
         highest = np.take_along_axis(probabilities, ranks, axis=1).astype(float).round(6).tolist()
         classes = self.network.classes
@@ -129,5 +129,5 @@ class Recognizer:
 
 
 def stack(digits: Sequence[Digit]) -> np.ndarray:
-    """The images of digits as one array, `uint8 (N, 28, 28)`."""
+    """Stack the images of digits in one array, `uint8 (N, 28, 28)`."""
     return np.array([digit.image for digit in digits], np.uint8).reshape(-1, 28, 28)

@@ -21,13 +21,13 @@ RECTANGULAR = 0.93  # least share of the area of the smallest rectangle around; 
 
 
 def frames(mask: np.ndarray) -> np.ndarray:
-    """Where ink surrounds a rectangle, as the lines of a form do.
+    """Find ink that surrounds a rectangle, as the lines of a form do.
 
     Args:
         mask: `bool (height, width)`, where ink is.
 
     Returns:
-        The same.
+        `bool` of that shape: the ink of the frames.
     """
     ink = mask.astype(np.uint8)
     contours, tree = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
@@ -53,7 +53,7 @@ def frames(mask: np.ndarray) -> np.ndarray:
 
 
 def lines(mask: np.ndarray) -> np.ndarray:
-    """Where there is nothing but a printed line, `bool (height, width)`.
+    """Find printed lines where nothing is written on them, `bool (height, width)`.
 
     A line goes from edge to edge, or is like several others that do: no stroke of a digit
     does. What crosses it and is thicker than it stays.
@@ -65,7 +65,7 @@ def lines(mask: np.ndarray) -> np.ndarray:
 
 
 def _horizontal(mask: np.ndarray) -> np.ndarray:
-    """The lines that go more across than down."""
+    """Find the lines that go more across than down."""
     height, width = mask.shape
     side = max(height, width)
     ink = mask.astype(np.uint8)
@@ -97,13 +97,13 @@ def _horizontal(mask: np.ndarray) -> np.ndarray:
 
 
 def _may_cross(columns: np.ndarray) -> bool:
-    """Whether a line may go from edge to edge, by where there is any ink, `bool (width,)`."""
+    """Decide by the columns with ink, `bool (width,)`, whether a line may cross the page."""
     end = _end(len(columns))
     return min(columns.mean(), columns[:end].mean(), columns[-end:].mean()) > THROUGH
 
 
 def _end(width: int) -> int:
-    """The pixels of a line's end."""
+    """Return the length of a line's end, in pixels."""
     return max(2, round(END * width))
 
 
@@ -127,7 +127,7 @@ class _Line:
 
 
 def _line(ink: np.ndarray, segment: np.ndarray) -> _Line:
-    """A segment, `int (4,)`, drawn out to both edges."""
+    """Extend a segment, `int (4,)`, to both edges of the picture."""
     left, top, right, bottom = segment.astype(float)
     slope = (bottom - top) / max(right - left, 1e-9)
     columns = np.arange(ink.shape[1])
@@ -151,6 +151,6 @@ def _line(ink: np.ndarray, segment: np.ndarray) -> _Line:
 
 
 def _distinct(lines: list[_Line], side: int) -> int:
-    """How many lines they are, those found twice counted once."""
+    """Count lines; one that was found twice counts once."""
     middle = np.sort([line.rows[len(line.rows) // 2] for line in lines])
     return int((np.diff(middle, prepend=-side) > 0.02 * side).sum())

@@ -29,16 +29,16 @@ class Extent(NamedTuple):
 
     @property
     def width(self) -> float:
-        """From left to right."""
+        """Return the length from left to right."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
-        """From top to bottom."""
+        """Return the length from top to bottom."""
         return self.bottom - self.top
 
     def around(self, other: "Extent") -> "Extent":
-        """The smallest that holds both."""
+        """Return the smallest extent that holds both."""
         return Extent(
             min(self.left, other.left),
             min(self.top, other.top),
@@ -48,13 +48,13 @@ class Extent(NamedTuple):
 
 
 def lines(stroke: np.ndarray) -> np.ndarray:
-    """The lines of a stroke: `float64 (points, 5)`, x and y of both ends, and the width."""
+    """Divide a stroke into lines: `float64 (points, 5)`, x and y of both ends, and the width."""
     before = np.concatenate([stroke[:1], stroke[:-1]])
     return np.concatenate([before[:, :2], stroke], axis=1)
 
 
 def extent(stroke: np.ndarray) -> Extent:
-    """What a stroke covers."""
+    """Measure what a stroke covers."""
     ax, ay, bx, by, width = lines(stroke).T
     reach = width / 2
     return Extent(
@@ -66,7 +66,7 @@ def extent(stroke: np.ndarray) -> Extent:
 
 
 def crop(strokes: Sequence[np.ndarray]) -> np.ndarray:
-    """The image of a digit: its longer side 20 pixels, its centre of mass in the centre.
+    """Make the image of a digit: its longer side 20 pixels, its centre of mass in the centre.
 
     Args:
         strokes: of one digit, at least one point.
@@ -95,7 +95,7 @@ def crop(strokes: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _samples(ink: np.ndarray, covered: Extent, missing: float, scale: float) -> np.ndarray:
-    """Which samples are ink, `bool (GRID, GRID)`: those no farther from a line than its half."""
+    """Decide which samples are ink, `bool (GRID, GRID)`: those within half a line's width."""
     fine = np.zeros((GRID, GRID), bool)
     corner = np.array([covered.left, covered.top])
     starts = (ink[:, :2] - corner + missing / 2) * scale

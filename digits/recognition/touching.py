@@ -28,7 +28,7 @@ SEAMS = 8  # cuts per height that are kept: those through the least ink
 
 
 def split(part: Part, predict: Predict) -> list[Part]:
-    """The digits that a part of the ink consists of, from left to right.
+    """Cut a part of the ink into the digits that it consists of, from left to right.
 
     Of all the ways to cut it at some of its narrow places, the one whose digits the model
     is surest of, as their probabilities multiply; each of them must be sure.
@@ -67,14 +67,14 @@ def split(part: Part, predict: Predict) -> list[Part]:
 
 
 def _resized(mask: np.ndarray, scale: float) -> Part:
-    """A part by itself, small enough to be searched quickly."""
+    """Shrink a part until it can be searched quickly."""
     own = scaled(mask.astype(np.uint8), scale, cv2.INTER_NEAREST) > 0
     height, width = own.shape
     return Part(Box(0, 0, width, height), own, stroke_width(own))
 
 
 def _in_place(digit: Part, part: Part, small: Part) -> Part:
-    """A digit of a part made small, in the part's place and size."""
+    """Bring a digit of a shrunk part back to the part's place and size."""
     down, across = part.box.height / small.box.height, part.box.width / small.box.width
     there = digit.box.scaled(down, across)
     size = there.width, there.height
@@ -84,7 +84,7 @@ def _in_place(digit: Part, part: Part, small: Part) -> Part:
 
 
 def _seams(part: Part) -> list[np.ndarray]:
-    """Where to cut: columns for each row, from left to right, the outer edges included."""
+    """Find where to cut: columns for each row, from left to right, with the outer edges."""
     height, width = part.mask.shape
     rows = np.arange(height)
     step = max(1, height // STEPS)
@@ -103,7 +103,7 @@ def _seams(part: Part) -> list[np.ndarray]:
 
 
 def _seam(mask: np.ndarray, column: int, reach: int) -> np.ndarray:
-    """The way from top to bottom around a column that meets the least ink, `int (height,)`."""
+    """Find the way from top to bottom, near a column, through the least ink: `int (height,)`."""
     left, right = max(0, column - reach), min(mask.shape[1], column + reach + 1)
     total = mask[:, left:right] + 0.01 * np.abs(np.arange(left, right) - column)
     for row in range(1, len(total)):
@@ -121,7 +121,7 @@ def _seam(mask: np.ndarray, column: int, reach: int) -> np.ndarray:
 
 
 def _between(part: Part, start: np.ndarray, end: np.ndarray) -> Part | None:
-    """The ink between two seams, if it may be a digit."""
+    """Take the ink between two seams, if it may be a digit."""
     columns = np.arange(part.mask.shape[1])
     mask = part.mask & (columns >= start[:, None]) & (columns < end[:, None])
     left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))

@@ -52,7 +52,7 @@ def make_token() -> str:
 
 
 def query(token: str) -> str:
-    """The query of a URL that shows a token."""
+    """Return the query of a URL that shows a token."""
     return urlencode({"token": token})
 
 
@@ -179,5 +179,5 @@ class Access:
 
 
 def _normal(token: str) -> bytes:
-    """A token as it is compared: hyphens, blanks and capitals are a slate's keyboard's."""
+    """Drop from a token what a slate's keyboard adds: hyphens, blanks and capitals."""
     return re.sub(r"[\s-]", "", token).lower().encode()

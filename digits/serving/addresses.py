@@ -10,7 +10,7 @@ ELSEWHERE = "192.0.2.1"  # is kept for documentation: the way there leads throug
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take an address.
+    """Listen on an address.
 
     Args:
         host: a name or an address; "0.0.0.0" or "::" is all of this machine's.
@@ -30,12 +30,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_local(listener: socket.socket) -> bool:
-    """Whether only this machine reaches it."""
+    """Decide whether only this machine reaches an address."""
     return is_loopback(listener.getsockname()[0])
 
 
 def url(listener: socket.socket, scheme: str = "http") -> str:
-    """The URL at which a browser finds it; beyond loopback, a browser of another machine."""
+    """Return the URL for a browser; beyond loopback, for a browser on another machine."""
     address, port = listener.getsockname()[:2]
     if address in ANY:
         address = _of_machine()
@@ -44,7 +44,7 @@ def url(listener: socket.socket, scheme: str = "http") -> str:
 
 
 def _of_machine() -> str:
-    """This machine's address in the network, by the way that a packet would take."""
+    """Find this machine's address in the network, by the route that a packet would take."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((ELSEWHERE, 9))  # sends nothing

@@ -35,14 +35,14 @@ class Batcher:
         self._working: asyncio.Task[None] | None = None
 
     async def __call__(self, images: np.ndarray) -> np.ndarray:
-        """The probabilities of some images; others get their turn amid very many."""
+        """Classify some images; other requests get their turn between very many."""
         if len(images) > LARGEST:
             parts = np.split(images, range(LARGEST, len(images), LARGEST))
             return np.concatenate([await self(part) for part in parts])
         return await self._ask(lambda: images, len(images))
 
     async def prepared(self, prepare: Prepare, most: int) -> np.ndarray:
-        """The probabilities of images that are still to be read, which the same thread does.
+        """Classify images that are still to be decoded, which the same thread does.
 
         Args:
             prepare: returns the images, in a moment; what it raises is raised here.
@@ -92,7 +92,7 @@ class Batcher:
         return [next(found) if isinstance(each, np.ndarray) else each for each in read]
 
     def _next(self) -> "list[_Request]":
-        """The requests of the next batch; those who no longer wait are left out."""
+        """Take the requests of the next batch, without those whose client has left."""
         batch: list[_Request] = []
         size = 0
         while self._waiting and (not batch or size + self._waiting[0].size <= LARGEST):

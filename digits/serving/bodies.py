@@ -21,7 +21,7 @@ FEW_QUOTES = 10_000  # quotes: the names of 784 columns and more
 
 
 def raw(body: bytes, shape: Sequence[int]) -> np.ndarray:
-    """Bytes, a pixel each, as images `uint8 (N, *shape)`."""
+    """Read bytes, a pixel each, as images `uint8 (N, *shape)`."""
     size = math.prod(shape)
     if not body or len(body) % size:
         raise UserError(f"{len(body)} bytes: must be a multiple of {size}, one a pixel, 255 ink")
@@ -34,7 +34,7 @@ def most_images(body: bytes, shape: Sequence[int]) -> int:
 
 
 def scoring(body: bytes, shape: Sequence[int]) -> np.ndarray:
-    """JSON of MLflow's scoring protocol as images `uint8 (N, *shape)`.
+    """Read JSON of MLflow's scoring protocol as images `uint8 (N, *shape)`.
 
     `inputs` and `instances` are arrays, nested as images or a row of pixels each;
     `dataframe_split` has a column for each pixel, or one column of images.
@@ -56,7 +56,7 @@ def scoring(body: bytes, shape: Sequence[int]) -> np.ndarray:
 
 
 def form(body: bytes, content_type: str) -> bytes:
-    """The content of the field `file` of a form."""
+    """Read the field `file` of a form."""
     parts = 0
     files: list[bytes] = []
 
@@ -113,7 +113,7 @@ def _images(value: Any, shape: Sequence[int], expected: str) -> np.ndarray:
 
 
 def _pixels(value: Any, expected: str, depth: int = 0) -> bytes:
-    """The pixels of lists in lists, a byte each.
+    """Read the pixels of nested lists, a byte each.
 
     `bytes` takes whole numbers from 0 to 255 and nothing else.
     """
@@ -142,7 +142,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    """The shape of lists in lists, by the first of each."""
+    """Find the shape of nested lists by the first of each."""
     sizes = []
     while isinstance(value, list):
         sizes.append(len(value))

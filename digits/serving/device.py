@@ -16,12 +16,12 @@ DESCRIPTION = "device.json"
 
 
 def file_name(recognizer: Recognizer) -> str:
-    """A model's file, named by its content: no browser takes an older one for it."""
+    """Name a model's file by its content: no browser takes an older one for it."""
     return f"{recognizer.network.name}-{recognizer.origin.md5[:12]}.onnx"
 
 
 def describe(recognizers: Sequence[Recognizer], has_server: bool) -> dict[str, Any]:
-    """What the page asks first.
+    """Describe what the page can use: the models and ONNX Runtime.
 
     Args:
         recognizers: the main one first.

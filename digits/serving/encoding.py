@@ -16,12 +16,12 @@ from digits.serving.media import JSON
 
 
 def json_response(content: Any, status: int = 200) -> Response:
-    """A response of JSON; numpy arrays become lists."""
+    """Encode a JSON response; numpy arrays become lists."""
     return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), status, None, JSON)
 
 
 def predictions(recognizer: Recognizer, probabilities: np.ndarray) -> list[dict[str, Any]]:
-    """What a model says of each digit of a drawing, as /read gives it.
+    """Encode what a model says of each digit of a drawing, for /read.
 
     Args:
         probabilities: `float32 (N, classes)`.
@@ -40,7 +40,7 @@ def predictions(recognizer: Recognizer, probabilities: np.ndarray) -> list[dict[
 
 
 def drawn_digit(digit: Digit, answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """A digit of a drawing, as /read gives it.
+    """Encode a digit of a drawing, for /read.
 
     Args:
         answers: of each model, by its name.
@@ -54,7 +54,7 @@ def drawn_digit(digit: Digit, answers: dict[str, dict[str, Any]]) -> dict[str, A
 
 
 def feature_maps(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Layers as bytes: each channel has its own scale, and a pooling that of what it pools."""
+    """Encode layers as bytes: each channel has a scale, which a pooling shares with its input."""
     encoded = []
     scale = np.empty(0)
     for layer in layers:
@@ -77,5 +77,5 @@ def feature_maps(layers: Sequence[Layer]) -> list[dict[str, Any]]:
 
 
 def base64_text(pixels: np.ndarray) -> str:
-    """The bytes of an array as base64."""
+    """Encode the bytes of an array as base64."""
     return base64.b64encode(pixels.tobytes()).decode("ascii")

@@ -78,7 +78,7 @@ def _holds_something_else(target: Path) -> bool:
 
 
 def _write_page(folder: Path) -> None:
-    """The page's own files, in a folder named by their content: no two versions mix."""
+    """Write the page's own files in a folder named by their content: no two versions mix."""
     files = sorted(path for path in PAGE.iterdir() if path.name != "index.html")
     digest = _digest([path.read_bytes() for path in files])
     static = folder / f"static-{digest}"
@@ -95,7 +95,7 @@ def _write_page(folder: Path) -> None:
 
 
 def _write_worker(folder: Path) -> str:
-    """The service worker, which names every file: its version is that of them all."""
+    """Write the service worker, which names every file: its version is that of them all."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     version = _digest([path.read_bytes() for path in paths])
     files = ["./", *(path.relative_to(folder).as_posix() for path in paths)]
@@ -111,7 +111,7 @@ def _digest(contents: Sequence[bytes]) -> str:
 
 
 def _icon(side: int) -> Image.Image:
-    """A white 7 on blue."""
+    """Draw a white 7 on blue."""
     icon = Image.new("RGB", (side, side), BLUE)
     points = [(side * x, side * y) for x, y in ((0.28, 0.26), (0.72, 0.26), (0.42, 0.78))]
     ImageDraw.Draw(icon).line(points, "white", side // 9, joint="curve")

@@ -137,7 +137,7 @@ class Guard:
 
 
 def refusal(error: HTTPException, is_last: bool = False) -> Response:
-    """A JSON error response.
+    """Encode a JSON error response.
 
     Args:
         is_last: closes the connection, because the body was not read.

@@ -69,7 +69,7 @@ class Gate:
 
 
 def network(address: str) -> str:
-    """What one client owns: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return what one client owns: an IPv4 address, or the /64 of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -82,7 +82,7 @@ def network(address: str) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address is this machine's own, which no other machine can use."""
+    """Decide whether an address is this machine's own, which no other machine can use."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

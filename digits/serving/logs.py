@@ -16,7 +16,7 @@ class Bounded(logging.Filter):
         self._start, self._count = float("-inf"), 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line is written."""
+        """Decide whether a line is written."""
         now = time.monotonic()
         if now - self._start >= self._period:
             omitted = self._count - self._lines

@@ -48,7 +48,7 @@ class Entrance:
     key: Path | None = None
 
     def access(self, listener: socket.socket) -> Access:
-        """Who may ask a server that listens.
+        """Decide who may ask a server that listens.
 
         Raises:
             UserError: the token is too short.
@@ -110,7 +110,7 @@ def server(
     certificate: Path | None = None,
     key: Path | None = None,
 ) -> uvicorn.Server:
-    """An HTTP server for an application, yet to be run.
+    """Configure an HTTP server for an application, which is yet to be run.
 
     Raises:
         UserError: the certificate or its key cannot be used.
@@ -139,7 +139,7 @@ def server(
 
 
 def _other_models(threads: int) -> list[Recognizer]:
-    """The workspace's models, without those that cannot be had, which are named."""
+    """Load the workspace's other models; name those that cannot be loaded."""
     models = []
     for folder in sorted(Path("models").glob("*")):
         if (folder / "model.onnx").exists():

@@ -31,17 +31,17 @@ FILES = {
 
 
 def folder() -> Path:
-    """Where it is kept; the user's cache, or what `DIGITS_CACHE` names."""
+    """Return where it is kept: the user's cache, or what `DIGITS_CACHE` names."""
     return Path(os.environ.get("DIGITS_CACHE") or pooch.os_cache("digits")) / PACKAGE
 
 
 def is_there() -> bool:
-    """Whether it was fetched."""
+    """Decide whether it was fetched."""
     return all((folder() / name).exists() for name in FILES)
 
 
 def fetch(package: Path | None = None) -> Path:
-    """Fetch it unless it is there.
+    """Fetch ONNX Runtime for browsers, unless it is there.
 
     Args:
         package: the file that `npm pack` writes, for a machine without npm.

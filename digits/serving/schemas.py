@@ -112,6 +112,6 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def body(description: str, **contents: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI entry of a request's body: media type -> schema."""
+    """Return the OpenAPI entry of a request's body: media type -> schema."""
     content = {name: {"schema": schema} for name, schema in contents.items()}
     return {"requestBody": {"required": True, "description": description, "content": content}}

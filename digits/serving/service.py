@@ -45,7 +45,7 @@ class Lane:
 
     @property
     def is_full(self) -> bool:
-        """Whether more would be refused."""
+        """Decide whether more would be refused."""
         return self._busy >= self._most
 
     async def run(self, call: Callable[[], Any]) -> Any:
@@ -93,7 +93,7 @@ class Service:
     async def find(
         self, recognizer: Recognizer, picture: bytes | np.ndarray, parted: bool = True
     ) -> list[Digit]:
-        """The digits of a picture, see `Recognizer.examine`."""
+        """Find the digits of a picture, see `Recognizer.examine`."""
         limits, deadline = self.limits, time.monotonic() + self.limits.seconds
         is_small = isinstance(picture, np.ndarray) and picture.size <= SMALL_DRAWING
         lane = self.drawings if is_small else self.pictures
