@@ -88,7 +88,7 @@ lint: setup  ## ruff, its formatter, mypy, the floors, the page's oldest browser
 	ruff format --check
 	mypy
 	lint-imports
-	python .ci/old_browsers.py digits/serving/page/*.js digits/serving/page/*.css digits/serving/offline.js
+	python .ci/old_browsers.py digits/serving/page/*.js digits/serving/page/*.css digits/serving/offline.js digits/serving/review_page/*.js digits/serving/review_page/*.css
 	python .ci/links.py
 
 verify: setup  ## is the committed dvc.lock that of the code and the parameters?

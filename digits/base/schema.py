@@ -86,6 +86,10 @@ def _allowed(node: dict[str, Any]) -> str:
     """What a node of a JSON schema allows, in words."""
     if "enum" in node:
         return " or ".join(map(str, node["enum"]))
+    if "anyOf" in node:
+        return " or ".join(map(_allowed, node["anyOf"]))
+    if node["type"] == "null":
+        return "null"
     if node["type"] == "array":
         least, most = node.get("minItems", 0), node.get("maxItems")
         size = f"at least {least}, " if least else ""

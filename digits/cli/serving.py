@@ -50,6 +50,24 @@ def serve_model(
     follow: Annotated[
         float, typer.Option(min=0.1, help="Seconds between two looks at an alias.")
     ] = 5,
+    collect: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep each digit read, in this folder: see docs/loop.md.", metavar="FOLDER"
+        ),
+    ] = None,
+    collect_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Of the sessions, to keep.")
+    ] = 1.0,
+    collect_pictures: Annotated[
+        bool, typer.Option("--collect-pictures", help="Keep whole pictures, too.")
+    ] = False,
+    collect_days: Annotated[
+        float, typer.Option(min=0.001, help="After which a digit is forgotten.")
+    ] = 90,
+    collect_megabytes: Annotated[
+        float, typer.Option(min=0.1, help="Of the file; the oldest digits go first.")
+    ] = 1000,
 ) -> None:
     """Serve a model, and a page to draw digits on: http://127.0.0.1:8000.
 
@@ -62,6 +80,7 @@ def serve_model(
     An alias, such as models:/mnist@champion, is followed: when `digits promote` moves it, the
     new version answers, and no request is dropped.
     """
+    from digits.collection.collector import Settings
     from digits.serving import running
     from digits.serving.limits import Limits
 
@@ -83,4 +102,13 @@ def serve_model(
         context.obj / certfile if certfile else None,
         context.obj / keyfile if keyfile else None,
     )
-    running.run(user_path(context, model), entrance, threshold, threads, limits, follow)
+    collection = None
+    if collect:
+        collection = Settings(
+            context.obj / collect,
+            collect_share,
+            collect_pictures,
+            round(1e6 * collect_megabytes),
+            collect_days,
+        )
+    running.run(user_path(context, model), entrance, threshold, threads, limits, follow, collection)

@@ -39,6 +39,7 @@ class Wishes:
         skip_bad: whether to go on without pictures that cannot be used.
         replace: whether an entry of this name may be replaced.
         title, licence, citation: for the catalogue.
+        validation: the last so many of train are held out, whoever uses it.
     """
 
     size: tuple[int, int] | None = None
@@ -51,6 +52,7 @@ class Wishes:
     title: str = ""
     licence: str = "unknown"
     citation: str = ""
+    validation: int = 0
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ def _entry(name: str, data_set: DataSet, wishes: Wishes, hashes: dict[str, str])
         f"{key}: {len(split.labels)}"
         for key, split in zip(("train", "test"), _splits(data_set), strict=True)
     )
+    rows += f", validation: {wishes.validation}" if wishes.validation else ""
     lines = [
         "",
         f"{name}:",

@@ -13,12 +13,22 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from digits.base.errors import UserError
+from digits.collection.collector import Collector, Settings
 from digits.recognition.recognizer import Recognizer
 from digits.serving.access import Access
 from digits.serving.guard import Guard, refusal
 from digits.serving.limits import Limits
 from digits.serving.metrics import Metrics
-from digits.serving.routes import device, drawing, operations, prediction, scoring, site
+from digits.serving.routes import (
+    device,
+    drawing,
+    feedback,
+    operations,
+    prediction,
+    review,
+    scoring,
+    site,
+)
 from digits.serving.service import Service
 
 PAGE = Path(__file__).parent / "page"
@@ -31,6 +41,7 @@ def build(
     beside: Callable[[Service], Coroutine[Any, Any, None]] | None = None,
     page: Path = PAGE,
     access: Access | None = None,
+    collection: Settings | None = None,
 ) -> FastAPI:
     """Put the application together: a service, what stands before it, and its routes.
 
@@ -39,9 +50,19 @@ def build(
         beside: given the service, runs beside it from its start to its end.
         page: the folder with index.html and what it needs.
         access: who may ask; by default whoever asks by one of loopback's names.
+        collection: what to keep of what is answered; by default nothing.
+
+    Raises:
+        UserError: the file to collect in cannot be used.
     """
-    limits, metrics = limits or Limits(), Metrics()
-    service = Service(recognizers, limits, metrics)
+    limits, metrics, access = limits or Limits(), Metrics(), access or Access()
+    collector = None
+    if collection:
+        classes = recognizers[0].network.classes
+        collector = Collector(
+            collection, classes, lambda result, count: metrics.collected.labels(result).inc(count)
+        )
+    service = Service(recognizers, limits, metrics, collector)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,10 +79,16 @@ def build(
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Guard, limits=limits, metrics=metrics, access=access or Access())
+    app.add_middleware(Guard, limits=limits, metrics=metrics, access=access)
     _handle_errors(app)
     for subject in (prediction, drawing, scoring, operations, device):
         app.include_router(subject.router(service))
+    app.include_router(feedback.routes_of_page(service))
+    if collector:
+        app.include_router(feedback.router(service, collector))
+        # Others' handwriting is shown to nobody who needed not show a token to get here.
+        if access.token is not None or not access.addresses:
+            app.include_router(review.router(service, collector))
     site.add(app, page, limits)
     return app
 

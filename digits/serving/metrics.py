@@ -30,6 +30,12 @@ class Metrics:
             buckets=[2**n for n in range(15)],
             registry=self.registry,
         )
+        self.collected = Counter(
+            "digits_collected",
+            "Digits kept, or lost because they could not be.",
+            ["result"],
+            registry=self.registry,
+        )
         self.digits = Counter(
             "digits_answers", "Digits answered.", ["refused"], registry=self.registry
         )

@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from digits.base.errors import UserError
+from digits.collection.collector import Settings
 from digits.inference import loading
 from digits.recognition.recognizer import Recognizer
 from digits.serving import access, addresses, app, logs
@@ -74,15 +75,18 @@ def run(
     threads: int,
     limits: Limits,
     follow_seconds: float,
+    collection: Settings | None = None,
 ) -> None:
     """Serve a model until a signal ends it; the requests at work are answered first.
 
     Args:
         model: as for `Recognizer`; where it is an alias, what it stands for is looked up
             every `follow_seconds`.
+        collection: what to keep of what is answered; None: nothing.
 
     Raises:
-        UserError: there is no such model, or the address cannot be had.
+        UserError: there is no such model, the address cannot be had, or the file to collect in
+            cannot be used.
     """
     cv2.setNumThreads(1)  # pictures are looked at beside each other, each by a thread
     _allow_files(limits.connections + SPARE_FILES)
@@ -98,7 +102,7 @@ def run(
         if loading.is_alias(model):
             await service.follow(model, load, follow_seconds)
 
-    application = app.build([main, *others], limits, beside, access=allowed)
+    application = app.build([main, *others], limits, beside, access=allowed, collection=collection)
     http = server(application, limits, entrance.certificate, entrance.key)
     with contextlib.suppress(KeyboardInterrupt):  # raised again once all is ended
         http.run(sockets=[listener])

@@ -11,6 +11,11 @@ Box = Annotated[
 ]
 
 
+AnswerId = Annotated[
+    str | None, Field(description="for /feedback; only where the digit is collected")
+]
+
+
 class Candidate(BaseModel):
     class_: str = Field(alias="class")
     probability: Probability
@@ -23,6 +28,7 @@ class Digit(BaseModel):
     confidence: Probability
     top: list[Candidate]
     refused: bool
+    id: AnswerId = None
 
 
 class ModelName(BaseModel):
@@ -49,6 +55,7 @@ class DrawnDigit(BaseModel):
     row: int
     crop: Base64 = Field(description="28 x 28 bytes, what the models see")
     answers: dict[str, ModelAnswer] = Field(description="by model, the main one first")
+    id: AnswerId = None
 
 
 class LayerMaps(BaseModel):
@@ -72,6 +79,30 @@ class Reading(BaseModel):
     classes: list[str]
     maps: Maps | None = Field(None, description="if asked for, and there is such a digit")
     milliseconds: float
+
+
+class Verdict(BaseModel):
+    """What a person said of a digit, as it is kept."""
+
+    id: str
+    class_: str | None = Field(alias="class", description="none: no digit; null: taken back")
+
+
+class Collected(BaseModel):
+    id: str
+    crop: Base64 = Field(description="28 x 28 bytes, what the models saw")
+    digit: str
+    confidence: Probability
+    refused: bool
+    answers: dict[str, str] = Field(description="by model")
+    verdicts: dict[str, str] = Field(description="of other reviewers")
+
+
+class ToReview(BaseModel):
+    """Digits for a person to judge."""
+
+    classes: list[str]
+    digits: list[Collected]
 
 
 class Predictions(BaseModel):
@@ -105,8 +136,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {
         "model": Problem,
         "description": "400: not what it must be; 401: a token is asked for; 403: sent by a page "
-        "of another site; 408: it took too long; 413: too large; 415: a media type that is not "
-        "taken; 429: too many requests wait already",
+        "of another site; 404: there is no such digit; 408: it took too long; 413: too large; "
+        "415: a media type that is not taken; 429: too many requests wait already",
     }
 }
 

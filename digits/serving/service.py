@@ -12,6 +12,7 @@ import numpy as np
 from starlette.exceptions import HTTPException
 
 from digits.base.text import one_line
+from digits.collection.collector import Collector
 from digits.inference import loading
 from digits.recognition.decoding import decode
 from digits.recognition.digitizing import Digit
@@ -69,10 +70,17 @@ class Service:
 
     Attributes:
         served: the models, the main one first. A request keeps those that it began with.
+        collector: keeps what is answered; None: nothing is kept.
     """
 
-    def __init__(self, recognizers: Sequence[Recognizer], limits: Limits, metrics: Metrics) -> None:
-        self.limits, self.metrics = limits, metrics
+    def __init__(
+        self,
+        recognizers: Sequence[Recognizer],
+        limits: Limits,
+        metrics: Metrics,
+        collector: Collector | None = None,
+    ) -> None:
+        self.limits, self.metrics, self.collector = limits, metrics, collector
         self._inference = ThreadPoolExecutor(1, "inference")
         self.pictures = Lane("pictures", PICTURE_THREADS, limits.waiting)
         self.drawings = Lane("drawings", 1, limits.connections)
@@ -140,3 +148,5 @@ class Service:
         lanes = (self.pictures, self.drawings, self.parsing)
         for executor in (self._inference, *(lane.executor for lane in lanes)):
             executor.shutdown(cancel_futures=True)
+        if self.collector:
+            self.collector.close()

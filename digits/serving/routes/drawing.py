@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from digits.recognition import drawing
 from digits.recognition.digitizing import Digit
 from digits.recognition.recognizer import stack
 from digits.serving import encoding, schemas
+from digits.serving.collecting import Wish, WishOption, collect
 from digits.serving.media import RAW, require
 from digits.serving.service import Service
 from digits.serving.strokes import parse_strokes
@@ -50,6 +52,7 @@ def router(service: Service) -> APIRouter:
         request: Request,
         width: Side,
         height: Side,
+        wish: WishOption,
         maps: MapsOption = None,
         unfinished: UnfinishedOption = False,
     ) -> Response:
@@ -65,7 +68,8 @@ def router(service: Service) -> APIRouter:
         picture = np.frombuffer(body, np.uint8).reshape(height, width)
         main = service.served[0].recognizer
         digits = await service.find(main, picture, parted=not unfinished)
-        reading = await _read(service, digits, maps)
+        wish = replace(wish, collect=wish.collect and not unfinished)
+        reading = await _read(service, digits, maps, wish, picture)
         reading["milliseconds"] = round(1000 * (time.perf_counter() - start), 3)
         return encoding.json_response(reading)
 
@@ -75,7 +79,10 @@ def router(service: Service) -> APIRouter:
         openapi_extra=STROKES_BODY,
     )
     async def strokes(
-        request: Request, maps: MapsOption = None, unfinished: UnfinishedOption = False
+        request: Request,
+        wish: WishOption,
+        maps: MapsOption = None,
+        unfinished: UnfinishedOption = False,
     ) -> Response:
         """The digits of what a pen wrote as every model sees them."""
         start = time.perf_counter()
@@ -84,18 +91,29 @@ def router(service: Service) -> APIRouter:
         digits = await service.drawings.run(lambda: drawing.find(parse_strokes(body), predict))
         if len(digits) > service.limits.digits:
             raise UserError(f"{len(digits)} digits: at most {service.limits.digits} are answered")
-        reading = await _read(service, digits, maps)
+        wish = replace(wish, collect=wish.collect and not unfinished)
+        reading = await _read(service, digits, maps, wish)
         reading["milliseconds"] = round(1000 * (time.perf_counter() - start), 3)
         return encoding.json_response(reading)
 
     return routes
 
 
-async def _read(service: Service, digits: Sequence[Digit], maps: int | None) -> dict[str, Any]:
-    """Ask every model for each digit.
+async def _read(
+    service: Service,
+    digits: Sequence[Digit],
+    maps: int | None,
+    wish: Wish,
+    picture: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Ask every model for each digit, and hand the answer to the collector.
 
     Args:
+        service: with the models.
+        digits: as they were found.
         maps: number of the digit whose feature maps to add.
+        wish: whether the client lets it be collected.
+        picture: that was read, grey.
     """
     served = service.served  # another model may lead before the end
     main = served[0].recognizer
@@ -105,13 +123,19 @@ async def _read(service: Service, digits: Sequence[Digit], maps: int | None) -> 
         model.recognizer.network.name: encoding.predictions(model.recognizer, of_model)
         for model, of_model in zip(served, probabilities, strict=True)
     }
+    given = [(model.recognizer, p) for model, p in zip(served, probabilities, strict=True)]
+    ids = collect(service, wish, images, given, picture)
     reading: dict[str, Any] = {
         "digits": [
-            encoding.drawn_digit(digit, {name: given[index] for name, given in answers.items()})
+            encoding.drawn_digit(
+                digit, {name: of_model[index] for name, of_model in answers.items()}
+            )
             for index, digit in enumerate(digits)
         ],
         "classes": main.network.classes,
     }
+    for digit, identity in zip(reading["digits"], ids, strict=False):  # none where not collected
+        digit["id"] = identity
     if maps is not None and maps < len(digits):
         layers = await service.drawings.run(lambda: main.network.layers(images[maps : maps + 1]))
         reading["maps"] = {"digit": maps, "layers": encoding.feature_maps(layers)}

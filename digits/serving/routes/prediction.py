@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from digits.recognition.digitizing import Digit
 from digits.recognition.recognizer import stack
 from digits.serving import bodies, schemas
+from digits.serving.collecting import WishOption, collect
 from digits.serving.encoding import json_response
 from digits.serving.media import FORM, PICTURES, RAW, media_type, require
 from digits.serving.service import Served, Service
@@ -32,7 +33,7 @@ def router(service: Service) -> APIRouter:
         responses={200: {"model": schemas.Prediction}, **schemas.PROBLEMS},
         openapi_extra=BODY,
     )
-    async def predict(request: Request) -> Response:
+    async def predict(request: Request, wish: WishOption) -> Response:
         """The digits of a picture, or of bare images."""
         main = service.served[0]
         recognizer, body, digits = main.recognizer, await _content(service, request), None
@@ -42,21 +43,27 @@ def router(service: Service) -> APIRouter:
             digits = await service.find(recognizer, body)
             images = stack(digits)
         probabilities = await main.classify(images)
+        picture = None if digits is None else body
+        ids = collect(service, wish, images, [(recognizer, probabilities)], picture)
         if len(images) > FEW:
-            return await service.parsing.run(lambda: _answer(main, probabilities, digits))
-        return _answer(main, probabilities, digits)
+            return await service.parsing.run(lambda: _answer(main, probabilities, digits, ids))
+        return _answer(main, probabilities, digits, ids)
 
     def _answer(
-        main: Served, probabilities: np.ndarray, digits: Sequence[Digit] | None
+        main: Served,
+        probabilities: np.ndarray,
+        digits: Sequence[Digit] | None,
+        ids: Sequence[str],
     ) -> Response:
         recognizer = main.recognizer
         answers = recognizer.answers(probabilities, digits)
         refused = sum(answer.refused for answer in answers)
         service.metrics.digits.labels("true").inc(refused)
         service.metrics.digits.labels("false").inc(len(answers) - refused)
-        return json_response(
-            {"model": recognizer.as_json(), "digits": [answer.as_json() for answer in answers]}
-        )
+        found = [answer.as_json() for answer in answers]
+        for digit, identity in zip(found, ids, strict=False):  # none where it is not collected
+            digit["id"] = identity
+        return json_response({"model": recognizer.as_json(), "digits": found})
 
     return routes
 

@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -21,7 +22,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from digits.collection.collector import Settings
 from tests import small_model
+from tests.digits.serving.conftest import Serve
 
 CASES = int(os.environ.get("FUZZ", "20"))
 CHECKS = [
@@ -44,12 +47,15 @@ bounded = settings(
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize("collects", [False, True])
 def test_the_interface_is_as_it_describes_itself(
-    client: httpx.Client, mode: GenerationMode
+    client: httpx.Client, serve: Serve, tmp_path: Path, mode: GenerationMode, collects: bool
 ) -> None:
+    if collects:
+        client = serve(collection=Settings(tmp_path))
     api = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
     operations = [each.ok() for each in api.get_all_operations()]
-    assert len(operations) == 7
+    assert len(operations) == (9 if collects else 7)
     for operation in operations:
         if mode is GenerationMode.NEGATIVE and operation.method == "get":
             continue  # they take nothing that could be wrong

@@ -1,0 +1,1 @@
+"""What is served and corrected: kept, reviewed, compared with the training data, given back."""

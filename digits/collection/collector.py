@@ -1,0 +1,260 @@
+"""Collecting beside the answers: a bounded queue, and one thread that writes what is in it.
+
+No request waits for the file. Where it cannot be written, digits are lost and counted, one line
+says why, and reading goes on.
+"""
+
+import hashlib
+import json
+import logging
+import queue
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from digits.base.text import one_line
+from digits.collection import records
+
+WAITING = 5_000  # readings and verdicts in the queue; more are lost
+PAUSE = 0.25  # seconds in which what comes is written together
+TRIM_SECONDS = 60.0  # between two looks at size and age
+DAY = 86_400.0
+
+logger = logging.getLogger("uvicorn.error")  # where the server's other lines go
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is collected, and for how long.
+
+    Attributes:
+        folder: of the file.
+        share: of the sessions.
+        pictures: whether whole pictures are kept, too.
+        most_bytes: of the file; the oldest digits go first.
+        most_days: of a digit.
+        patience: seconds to wait for another who writes.
+    """
+
+    folder: Path
+    share: float = 1.0
+    pictures: bool = False
+    most_bytes: int = 1_000_000_000
+    most_days: float = 90.0
+    patience: float = 5.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a request was answered.
+
+    Attributes:
+        session: of the client; None: one is made for this request alone.
+        images: `uint8 (N, 28, 28)`.
+        answers: of each model by its name, the main one first: for each image `digit`, the
+            likeliest class, and `confidence`.
+        refused: for each image, whether the main model refused.
+        md5s: of each model by its name.
+        version: of the main model in MLflow's registry, if it comes from there.
+        picture: what was read, a file or grey pixels, if it is to be kept.
+    """
+
+    session: str | None
+    images: np.ndarray
+    answers: Mapping[str, Sequence[tuple[str, float]]]
+    refused: Sequence[bool]
+    md5s: Mapping[str, str]
+    version: str | None
+    picture: bytes | np.ndarray | None = None
+
+
+class Collector:
+    """Takes readings and verdicts, and writes them by a thread of its own.
+
+    Attributes:
+        settings: what is collected.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        classes: Sequence[str],
+        tell: Callable[[str, int], None] = lambda *_: None,
+    ) -> None:
+        """Open the file, and start to write.
+
+        Args:
+            settings: what is collected.
+            classes: of the main model.
+            tell: told what became of digits, "stored" or "lost", and of how many.
+
+        Raises:
+            UserError: the file cannot be used.
+        """
+        self.settings, self._tell = settings, tell
+        self._connection = records.connect(settings.folder / records.FILE, settings.patience)
+        records.fact(self._connection, "classes", json.dumps(list(classes)))
+        # Equal crops of a session have one id, also after a restart: the page asks again and
+        # again for the digits that are still there. Nobody can guess the id of another's.
+        self._key = records.fact(self._connection, "key", secrets.token_bytes(32))
+        self._queue: queue.Queue[Any] = queue.Queue(WAITING)
+        self._complaint = ""
+        self._trimmed = 0.0
+        self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
+        self._thread.start()
+
+    def collect(self, reading: Reading) -> list[str]:
+        """Take a reading.
+
+        Returns:
+            An id for each digit; none if it is not collected.
+        """
+        session = reading.session or secrets.token_hex(8)
+        if not len(reading.images) or not self._is_chosen(session):
+            return []
+        ids = [self._id(session, image.tobytes()) for image in reading.images]
+        try:
+            self._queue.put_nowait((time.time(), session, ids, reading))
+        except queue.Full:
+            self._tell("lost", len(ids))
+            return []
+        return ids
+
+    def judge(self, identity: str, name: str | None, reviewer: str) -> Future[bool]:
+        """Take a verdict, after the readings that came before it.
+
+        Args:
+            identity: of the digit.
+            name: its class, or `records.NONE`; None takes the reviewer's verdict back.
+            reviewer: whose verdict it is.
+
+        Returns:
+            Whether there is such a digit, once it is written; raises `queue.Full` or
+            `sqlite3.Error` if it could not be.
+        """
+        future: Future[bool] = Future()
+        verdict = {"id": identity, "class": name, "reviewer": reviewer, "time": time.time()}
+        try:
+            self._queue.put_nowait((verdict, future))
+        except queue.Full as error:
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        """Write what is left, and end; a second time does nothing."""
+        if not self._thread.is_alive():
+            return
+        self._queue.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _is_chosen(self, session: str) -> bool:
+        """Whether a session is among the share: all of its digits, or none."""
+        hashed = hashlib.blake2b(session.encode(), digest_size=8, key=self._key).digest()
+        return int.from_bytes(hashed) < self.settings.share * 2**64
+
+    def _id(self, session: str, pixels: bytes) -> str:
+        content = session.encode() + b"\0" + pixels
+        return hashlib.blake2b(content, digest_size=12, key=self._key).hexdigest()
+
+    def _work(self) -> None:
+        """Write what comes until None does."""
+        is_ended = False
+        while not is_ended:
+            batch = [self._queue.get()]
+            end = time.monotonic() + PAUSE
+            while batch[-1] is not None and not isinstance(batch[-1][-1], Future):
+                try:
+                    batch.append(self._queue.get(timeout=max(end - time.monotonic(), 0)))
+                except queue.Empty:
+                    break
+            is_ended = batch[-1] is None
+            self._write([each for each in batch if each is not None])
+
+    def _write(self, batch: list[Any]) -> None:
+        readings = [each for each in batch if not isinstance(each[-1], Future)]
+        verdicts = [each for each in batch if isinstance(each[-1], Future)]
+        count = sum(len(ids) for _, _, ids, _ in readings)
+        try:
+            with self._connection:  # one transaction
+                self._connection.execute("BEGIN IMMEDIATE")
+                for each in readings:
+                    self._insert(*each)
+                found = [records.judge(self._connection, verdict) for verdict, _ in verdicts]
+        except sqlite3.Error as error:
+            self._fail(error, count, [future for _, future in verdicts])
+            return
+        self._complaint = ""
+        self._tell("stored", count)
+        for (_, future), is_there in zip(verdicts, found, strict=True):
+            future.set_result(is_there)
+        try:
+            self._trim()
+        except sqlite3.Error as error:
+            self._fail(error, 0, [])
+
+    def _fail(self, error: sqlite3.Error, count: int, futures: Sequence[Future[bool]]) -> None:
+        """Count what is lost, and say why, once until the reason is another."""
+        self._tell("lost", count)
+        for future in futures:
+            future.set_exception(error)
+        reason = one_line(error)
+        if reason != self._complaint:
+            logger.warning("not collected: %s; reading goes on", reason)
+        self._complaint = reason
+
+    def _insert(self, when: float, session: str, ids: Sequence[str], reading: Reading) -> None:
+        picture = None
+        if reading.picture is not None:
+            content = _encoded(reading.picture)
+            picture = self._id(session, content)
+            picture_row = (picture, session, when, content)
+            insert = "INSERT OR IGNORE INTO pictures VALUES (?, ?, ?, ?)"
+            self._connection.execute(insert, picture_row)
+        main = next(iter(reading.answers))
+        for index, (identity, image) in enumerate(zip(ids, reading.images, strict=True)):
+            said = {name: of_model[index] for name, of_model in reading.answers.items()}
+            answers = {
+                name: {"digit": digit, "confidence": confidence, "md5": reading.md5s[name]}
+                for name, (digit, confidence) in said.items()
+            }
+            row = {
+                "id": identity,
+                "session": session,
+                "time": when,
+                "crop": image.tobytes(),
+                "digit": said[main][0],
+                "confidence": said[main][1],
+                "refused": reading.refused[index],
+                "disagree": len({digit for digit, _ in said.values()}) > 1,
+                "answers": json.dumps(answers),
+                "model": main,
+                "version": reading.version,
+                "md5": reading.md5s[main],
+                "picture": picture,
+            }
+            self._connection.execute(records.INSERT, row)
+
+    def _trim(self) -> None:
+        now = time.monotonic()
+        if self._trimmed and now - self._trimmed < TRIM_SECONDS:
+            return
+        self._trimmed = now
+        oldest = time.time() - self.settings.most_days * DAY
+        with self._connection:
+            records.trim(self._connection, self.settings.most_bytes, oldest)
+        self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+
+
+def _encoded(picture: bytes | np.ndarray) -> bytes:
+    """A picture as the file that came, pixels as PNG."""
+    return picture if isinstance(picture, bytes) else cv2.imencode(".png", picture)[1].tobytes()

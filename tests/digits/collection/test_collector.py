@@ -1,0 +1,185 @@
+"""The collector writes real files; what cannot be written is counted and told once."""
+
+import logging
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from digits.base.errors import UserError
+from digits.collection import records
+from digits.collection.collector import Collector
+from tests.digits.collection.conftest import CLASSES, image, label, reading
+
+Collect = Callable[..., Collector]
+
+
+def kept(folder: Path) -> list[records.Record]:
+    with records.opened(folder / "kept") as connection:
+        return records.select(connection)
+
+
+def test_a_reading_is_kept_as_it_was_answered(collect: Collect, tmp_path: Path) -> None:
+    collector = collect()
+    ids = collector.collect(reading([0, 1], wrong=True))
+    collector.close()
+    first, second = sorted(kept(tmp_path), key=lambda record: ids.index(record.id))
+    assert (first.image == image(0)).all()
+    assert (first.session, first.version, first.md5) == ("session-1", "mnist version 3", "a" * 32)
+    assert second.disagree
+    assert second.answers["mlp"] == {"digit": label(1), "confidence": 0.8, "md5": "b" * 32}
+    assert abs(first.time - time.time()) < 60
+    assert first.state == "open"
+    with records.opened(tmp_path / "kept") as connection:
+        assert records.classes_of(connection) == CLASSES
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_image_of_a_session_is_kept_once_and_keeps_its_id(
+    collect: Collect, tmp_path: Path
+) -> None:
+    collector = collect()
+    (first,) = collector.collect(reading([0]))
+    assert collector.collect(reading([0, 1]))[0] == first
+    assert collector.collect(reading([0], "session-2")) != [first]
+    collector.close()
+    assert len(kept(tmp_path)) == 3
+    assert collect().collect(reading([0])) == [first]  # by another process, too
+
+
+def test_a_share_of_the_sessions_is_kept_whole(collect: Collect) -> None:
+    collector = collect(share=0.3)
+    chosen = [
+        {bool(collector.collect(reading([n], f"session-{s}"))) for n in range(3)}
+        for s in range(300)
+    ]
+    assert all(len(each) == 1 for each in chosen)
+    assert 0.2 < sum(each == {True} for each in chosen) / 300 < 0.4
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        ({"writer": label(0)}, "confirmed"),
+        ({"writer": "none"}, "no digit"),
+        ({"writer": label(1)}, "corrected"),
+        ({"writer": label(1), "anna": label(1)}, "corrected"),
+        ({"writer": label(1), "anna": label(0)}, "disputed"),
+        ({"writer": None}, "open"),
+    ],
+)
+def test_verdicts(
+    collect: Collect, tmp_path: Path, given: dict[str, str | None], state: str
+) -> None:
+    collector = collect()
+    (identity,) = collector.collect(reading([0]))
+    assert collector.judge(identity, "3", "writer").result(30)
+    for reviewer, name in given.items():
+        assert collector.judge(identity, name, reviewer).result(30)
+    (record,) = kept(tmp_path)
+    assert record.state == state
+    assert record.verdicts == {who: name for who, name in given.items() if name is not None}
+
+
+def test_there_is_no_verdict_on_what_is_not_there(collect: Collect) -> None:
+    assert collect().judge("0" * 24, "3", "writer").result(30) is False
+
+
+def test_a_session_is_forgotten_without_a_trace(collect: Collect, tmp_path: Path) -> None:
+    collector = collect(pictures=True)
+    secret = b"the picture of a person" * 20
+    (identity, _) = collector.collect(reading([0, 1], "session-1", picture=secret))
+    collector.collect(reading([2], "session-2"))
+    collector.judge(identity, "3", "writer").result(30)
+    collector.close()
+    path = tmp_path / "kept" / records.FILE
+    assert secret in path.read_bytes()
+    with records.opened(tmp_path / "kept") as connection:
+        assert records.forget(connection, session="session-1") == 2
+    assert [record.session for record in kept(tmp_path)] == ["session-2"]
+    assert secret not in path.read_bytes()
+    assert image(0).tobytes() not in path.read_bytes()
+    with records.opened(tmp_path / "kept") as connection:
+        assert records.forget(connection, before=time.time() + 60) == 1
+
+
+def test_the_oldest_goes_first(tmp_path: Path) -> None:
+    with closing(records.connect(tmp_path / "kept" / records.FILE)) as connection:
+        for n in range(400):
+            row = {"id": f"{n:024x}", "session": "s", "time": n, "crop": image(n).tobytes()}
+            row |= {"digit": "1", "confidence": 1.0, "refused": 0, "disagree": 0}
+            row |= {"answers": "{}", "model": "cnn", "version": None, "md5": "", "picture": None}
+            connection.execute(records.INSERT, row)
+        connection.commit()
+        removed = records.trim(connection, 250_000, oldest=50)
+        connection.commit()
+        left = [record.time for record in records.select(connection)]
+    assert removed > 50
+    assert left == list(range(removed, 400))
+    assert len(left) > 100
+
+
+def test_a_locked_file_costs_the_digits_but_no_answer(
+    collect: Collect, tmp_path: Path, told: Counter[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    collector = collect(patience=0.1)
+    (identity,) = collector.collect(reading([0]))
+    assert collector.judge(identity, "1", "writer").result(30)
+    other = sqlite3.connect(tmp_path / "kept" / records.FILE)
+    other.execute("BEGIN IMMEDIATE")
+    with caplog.at_level(logging.WARNING, "uvicorn.error"):
+        for n in range(1, 4):
+            assert len(collector.collect(reading([n]))) == 1
+            with pytest.raises(sqlite3.OperationalError):
+                collector.judge(identity, "2", "writer").result(30)
+    assert told == {"stored": 1, "lost": 3}
+    assert [record.getMessage() for record in caplog.records] == [
+        "not collected: database is locked; reading goes on"
+    ]
+    other.rollback()
+    other.close()
+    collector.collect(reading([5]))
+    assert collector.judge(identity, "2", "writer").result(30)
+    assert told["stored"] == 2
+
+
+def test_a_full_disk_costs_the_digits_but_no_answer(
+    collect: Collect, told: Counter[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    collector = collect()
+    (pages,) = collector._connection.execute("PRAGMA page_count").fetchone()
+    collector._connection.execute(f"PRAGMA max_page_count = {pages + 1}").fetchall()
+    with caplog.at_level(logging.WARNING, "uvicorn.error"):
+        collector.collect(reading(list(range(200))))
+        collector.close()
+    assert told == {"lost": 200}
+    assert "not collected: database or disk is full; reading goes on" in caplog.text
+
+
+def test_a_folder_that_cannot_be_used_is_told_at_the_start(
+    collect: Collect, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").write_text("a file")
+    with pytest.raises(UserError, match="cannot be used to collect"):
+        collect()
+
+
+def test_the_review_begins_with_what_is_worth_most(collect: Collect, tmp_path: Path) -> None:
+    collector = collect()
+    agreed = {"answers": {"cnn": [(label(0), 0.99)], "mlp": [(label(0), 0.9)]}}
+    (sure,) = collector.collect(reading([0], **agreed))
+    (unsure,) = collector.collect(reading([1], answers={"cnn": [(label(1), 0.5)]}))
+    (disagreed,) = collector.collect(reading([2], wrong=True))
+    (refused,) = collector.collect(reading([3], refused=[True]))
+    (corrected,) = collector.collect(reading([4]))
+    (mine,) = collector.collect(reading([5]))
+    collector.judge(corrected, label(5), "writer")
+    collector.judge(mine, label(5), "anna").result(30)
+    with records.opened(tmp_path / "kept") as connection:
+        order = [record.id for record in records.to_review(connection, "anna", 10)]
+        assert order == [corrected, refused, disagreed, unsure, sure]
+        assert len(records.to_review(connection, "bob", 3)) == 3
