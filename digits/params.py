@@ -15,7 +15,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Threads = Annotated[int, Field(ge=1, le=256)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Width = Annotated[int, Field(ge=1, le=65_536)]
-Pixels = Annotated[int, Field(ge=1, le=28)]  # no more than an image has
+# A kernel of MNIST's side sees a whole image, and so would a larger one. Whether the layers fit
+# the images of the data set, `train` finds out as it builds the network.
+Pixels = Annotated[int, Field(ge=1, le=28)]
 ConfidenceLevel = Annotated[float, Field(gt=0, lt=1)]
 
 

@@ -12,8 +12,11 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime
+from ruamel.yaml import YAML
 from sklearn.datasets import load_digits
 from sklearn.linear_model import Ridge
+
+from digits.base import files
 
 GRAPH = """<ir_version: 10, opset_import: ["" : 17]>
 {kind} (uint8[N,28,28] images) => (float[N,10] probabilities)
@@ -71,6 +74,18 @@ def write(folder: Path, name: str = "cnn", sharpness: float = 1, **metadata: str
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "model.onnx")
     return folder
+
+
+def write_lock(workspace: Path) -> None:
+    """Write dvc.lock as DVC does after the training of each of a workspace's models."""
+    stages = {
+        f"train@{folder.name}": {
+            "cmd": "train",
+            "outs": [{"path": f"models/{folder.name}", "hash": "md5", "md5": files.md5(folder)}],
+        }
+        for folder in sorted((workspace / "models").iterdir())
+    }
+    YAML().dump({"schema": "2.0", "stages": stages}, workspace / "dvc.lock")
 
 
 @cache

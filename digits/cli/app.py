@@ -8,6 +8,7 @@ import typer
 
 import digits
 from digits.base.errors import UserError
+from digits.base.text import printable
 from digits.inference import loading
 from digits.tracking import mending
 
@@ -33,6 +34,14 @@ ThresholdOption = Annotated[
     float | None,
     typer.Option(
         min=0, max=1, help="Refuse a digit of a lower confidence; by default the model's own."
+    ),
+]
+
+CheckedOption = Annotated[
+    bool,
+    typer.Option(
+        "--require-checked",
+        help="Refuse a model whose hash neither dvc.lock nor MLflow tells, instead of a warning.",
     ),
 ]
 
@@ -62,6 +71,12 @@ def at_root(
     if context.invoked_subcommand in ANYWHERE:
         return
     raise UserError(f"{Path.cwd()}: no dvc.yaml here or in a folder above")
+
+
+def warn_if_unchecked(origin: loading.Origin) -> None:
+    """Say in one line that nothing told which hash a model should have."""
+    if origin.unchecked:
+        typer.echo(f"digits: {printable(origin.unchecked)}", err=True)
 
 
 def user_path(context: typer.Context, model: str | None) -> str:

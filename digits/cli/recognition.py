@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digits.base.errors import UserError
-from digits.cli.app import ModelOption, ThresholdOption, app, user_path
+from digits.cli.app import (
+    CheckedOption,
+    ModelOption,
+    ThresholdOption,
+    app,
+    user_path,
+    warn_if_unchecked,
+)
 
 if TYPE_CHECKING:
     from digits.recognition.answers import Answer
@@ -22,6 +29,7 @@ def predict_pictures(
     ],
     model: ModelOption = None,
     threshold: ThresholdOption = None,
+    require_checked: CheckedOption = False,
     explain: Annotated[
         Path | None,
         typer.Option(help="Draw how the picture was read, from its ink to the first layer: a PNG."),
@@ -45,7 +53,8 @@ def predict_pictures(
     from digits.recognition import reading
     from digits.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(user_path(context, model), threshold)
+    recognizer = Recognizer(user_path(context, model), threshold, require_checked=require_checked)
+    warn_if_unchecked(recognizer.origin)
     listing = reading.list_pictures(paths, context.obj)
     pictures = listing.pictures
     if explain and len(pictures) > 1:

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from digits.cli.app import ModelOption, ThresholdOption, app, user_path
+from digits.cli.app import (
+    CheckedOption,
+    ModelOption,
+    ThresholdOption,
+    app,
+    user_path,
+    warn_if_unchecked,
+)
 
 
 class Read(StrEnum):
@@ -28,6 +35,7 @@ def score_images(
         Read, typer.Option(help="Is an image one digit, or a picture with any number of them?")
     ] = Read.DIGIT,
     threshold: ThresholdOption = None,
+    require_checked: CheckedOption = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also those of all classes.")
     ] = False,
@@ -59,7 +67,8 @@ def score_images(
 
     source, output = (_absolute(context.obj, place) for place in (source, output))
     found = inputs.plan(source, column, id_column)
-    with loading.find(user_path(context, model)) as origin:
+    with loading.find(user_path(context, model), require_checked) as origin:
+        warn_if_unchecked(origin)
         settings = Settings(read.value, threshold, probabilities)
         prepared = plan.prepare(found, output, origin, settings)
     counts = running.run(prepared, engine, workers)["counts"]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from digits.cli.app import ModelOption, ThresholdOption, app, user_path
+from digits.cli.app import CheckedOption, ModelOption, ThresholdOption, app, user_path
 
 AllowedHostOption = Annotated[
     list[str] | None,
@@ -32,6 +32,7 @@ def serve_model(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
     threshold: ThresholdOption = None,
+    require_checked: CheckedOption = False,
     threads: Annotated[int, typer.Option(min=1, help="Of the model, for one batch.")] = 2,
     max_bytes: Annotated[int, typer.Option(min=1, help="Of a request's body.")] = 16_000_000,
     max_pixels: Annotated[int, typer.Option(min=1, help="Of a picture, unpacked.")] = 25_000_000,
@@ -111,4 +112,5 @@ def serve_model(
             round(1e6 * collect_megabytes),
             collect_days,
         )
-    running.run(user_path(context, model), entrance, threshold, threads, limits, follow, collection)
+    source = running.Source(user_path(context, model), threshold, threads, require_checked)
+    running.run(source, entrance, limits, follow, collection)

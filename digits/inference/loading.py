@@ -27,6 +27,7 @@ REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<num
 RELEASED = Path(__file__).parents[1] / "released" / "cnn"  # `digits release` writes it
 WORKSPACE = Path("models/cnn")
 RUN = re.compile(r"runs:/(?P<run_id>[0-9a-f]{32})")
+NO_LOCK = f"it is no models/NAME beside a {lock.FILE}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Origin:
         version: in MLflow's registry, such as "mnist version 3".
         run_id: of the MLflow run that trained it, where MLflow was asked.
         metrics: on the test images, where they are known.
+        unchecked: why its hash was compared with none; empty where it was.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class Origin:
     version: str | None = None
     run_id: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    unchecked: str = ""
 
 
 def default() -> str:
@@ -55,12 +58,13 @@ def default() -> str:
 
 
 @contextmanager
-def find(model: str) -> Iterator[Origin]:
+def find(model: str, require_checked: bool = False) -> Iterator[Origin]:
     """Find a model, and check that it is what its name stands for.
 
     Args:
         model: a folder of the workspace such as `models/cnn`, the path of a model.onnx,
             `models:/mnist@champion`, `models:/mnist/3` or `runs:/<run id>`.
+        require_checked: refuse a model whose hash nothing tells.
 
     Yields:
         The model; its file may be gone afterwards.
@@ -70,9 +74,9 @@ def find(model: str) -> Iterator[Origin]:
     """
     if model.startswith(("models:", "runs:")):
         with tempfile.TemporaryDirectory(prefix="digits-") as folder:
-            yield _fetch(model, Path(folder))
+            yield _accept(_fetch(model, Path(folder)), require_checked)
     else:
-        yield _of_path(Path(model))
+        yield _accept(_of_path(Path(model)), require_checked)
 
 
 def is_alias(model: str) -> bool:
@@ -89,38 +93,58 @@ def current_version(alias: str) -> str | None:
     return _name(version) if version else None
 
 
+def _accept(origin: Origin, require_checked: bool) -> Origin:
+    if require_checked and origin.unchecked:
+        raise UserError(f"{origin.unchecked}; --require-checked refuses it")
+    return origin
+
+
 def _of_path(path: Path) -> Origin:
     if path.suffix == ".onnx":
         if not path.is_file():
             raise UserError(f"{path}: there is no such file")
         folder = path.resolve().parent
-        if not _has_lock(folder):
-            return Origin(path, files.md5(path))
+        if not (_has_lock(folder) or folder == RELEASED):
+            return Origin(path, files.md5(path), unchecked=_unchecked(path, NO_LOCK))
         path = folder  # by whatever link: the model of a workspace is checked
     onnx = path / "model.onnx"
     if not onnx.is_file():
         raise UserError(
             f"{path}: has no model.onnx; `dvc repro` trains models, `dvc pull` gets them"
         )
-    if path == RELEASED:
+    if path.resolve() == RELEASED:
         return _of_package(onnx)
     md5 = files.md5(path)
+    if not _has_lock(path.resolve()):
+        return Origin(onnx, md5, unchecked=_unchecked(path, NO_LOCK))
     root = path.resolve().parents[1]
     name = path.resolve().relative_to(root).as_posix()
-    text = (root / lock.FILE).read_text(errors="replace") if _has_lock(path.resolve()) else ""
+    text = (root / lock.FILE).read_text(errors="replace")
     stages = lock.read(text, "(train|evaluate)@.*").values()
     if any(stage.outs.get(name, md5) != md5 for stage in stages):
         raise UserError(
             f"{path}: is not what dvc.lock says: `dvc repro` makes it anew, "
             "`dvc checkout` brings it back"
         )
+    is_known = any(name in stage.outs for stage in stages)
+    unchecked = "" if is_known else _unchecked(path, f"{lock.FILE} does not name it")
     for stage in stages:
         if stage.deps.get(name) == md5:
             report = root.joinpath("reports", *stage.name.split("@"), "metrics.json")
-            if report.exists():
-                metrics = parse_metrics(report.read_bytes(), str(report))
-                return Origin(onnx, md5, metrics=metrics)
-    return Origin(onnx, md5)
+            return Origin(onnx, md5, metrics=_metrics(report), unchecked=unchecked)
+    return Origin(onnx, md5, unchecked=unchecked)
+
+
+def _metrics(report: Path) -> dict[str, float]:
+    """Read a report; a model answers without one, so a damaged one counts as missing."""
+    try:
+        return parse_metrics(report.read_bytes(), str(report))
+    except (UserError, OSError):
+        return {}
+
+
+def _unchecked(model: object, why: str) -> str:
+    return f"{model}: its hash is not checked: {why}"
 
 
 def _has_lock(folder: Path) -> bool:
@@ -176,6 +200,7 @@ def _fetch(model: str, folder: Path) -> Origin:
             for key, value in run.data.metrics.items()
             if key.startswith("test_")
         },
+        "" if runs.ONNX_MD5 in tags else _unchecked(model, f"its run has no tag {runs.ONNX_MD5}"),
     )
 
 

@@ -22,7 +22,11 @@ class Recognizer:
     """
 
     def __init__(
-        self, model: str | Path | None = None, threshold: float | None = None, threads: int = 1
+        self,
+        model: str | Path | None = None,
+        threshold: float | None = None,
+        threads: int = 1,
+        require_checked: bool = False,
     ) -> None:
         """Load a model.
 
@@ -31,11 +35,12 @@ class Recognizer:
                 `runs:/<run id>`; None: `models/cnn` if there is one, else the package's own.
             threshold: by default the model's own.
             threads: for one call.
+            require_checked: refuse a model whose hash neither dvc.lock nor MLflow tells.
 
         Raises:
             UserError: there is no such model, or its content is not what it should be.
         """
-        with loading.find(str(model or loading.default())) as self.origin:
+        with loading.find(str(model or loading.default()), require_checked) as self.origin:
             self.network = Model(self.origin.path, threads)
         self.threshold = self.network.threshold if threshold is None else threshold
 

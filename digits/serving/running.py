@@ -6,7 +6,7 @@ import resource
 import socket
 import ssl
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from digits.base.errors import UserError
+from digits.base.text import printable
 from digits.collection.collector import Settings
 from digits.inference import loading
 from digits.recognition.recognizer import Recognizer
@@ -68,11 +69,23 @@ class Entrance:
         )
 
 
+@dataclass(frozen=True)
+class Source:
+    """Which model answers; see `Recognizer`."""
+
+    model: str
+    threshold: float | None = None
+    threads: int = 1
+    require_checked: bool = False
+
+    def load(self) -> Recognizer:
+        """Load the model that the name stands for at this moment."""
+        return Recognizer(self.model, self.threshold, self.threads, self.require_checked)
+
+
 def run(
-    model: str,
+    source: Source,
     entrance: Entrance,
-    threshold: float | None,
-    threads: int,
     limits: Limits,
     follow_seconds: float,
     collection: Settings | None = None,
@@ -80,8 +93,8 @@ def run(
     """Serve a model until a signal ends it; the requests at work are answered first.
 
     Args:
-        model: as for `Recognizer`; where it is an alias, what it stands for is looked up
-            every `follow_seconds`.
+        source: of the model; where it is an alias, what it stands for is looked up every
+            `follow_seconds`.
         collection: what to keep of what is answered; None: nothing.
 
     Raises:
@@ -90,17 +103,20 @@ def run(
     """
     cv2.setNumThreads(1)  # pictures are looked at beside each other, each by a thread
     _allow_files(limits.connections + SPARE_FILES)
-    load = partial(Recognizer, model, threshold, threads)
-    main = load()
-    others = _other_models(threads)
+    main = source.load()
+    others = _other_models(source)
+    # The main model may be among the others, too.
+    for reason in dict.fromkeys(served.origin.unchecked for served in (main, *others)):
+        if reason:
+            print(f"digits: {printable(reason)}", file=sys.stderr, flush=True)
     listener = addresses.listen(entrance.host, entrance.port)
     allowed = entrance.access(listener)
     url = addresses.url(listener, "https" if entrance.certificate else "http")
 
     async def beside(service: Service) -> None:
         _announce(main.network.name, url, allowed.token, addresses.is_local(listener))
-        if loading.is_alias(model):
-            await service.follow(model, load, follow_seconds)
+        if loading.is_alias(source.model):
+            await service.follow(source.model, source.load, follow_seconds)
 
     application = app.build([main, *others], limits, beside, access=allowed, collection=collection)
     http = server(application, limits, entrance.certificate, entrance.key)
@@ -142,15 +158,15 @@ def server(
     return uvicorn.Server(config)
 
 
-def _other_models(threads: int) -> list[Recognizer]:
+def _other_models(source: Source) -> list[Recognizer]:
     """Load the workspace's other models; name those that cannot be loaded."""
     models = []
     for folder in sorted(Path("models").glob("*")):
         if (folder / "model.onnx").exists():
             try:
-                models.append(Recognizer(folder, threads=threads))
+                models.append(replace(source, model=str(folder), threshold=None).load())
             except UserError as error:
-                print(f"digits: left out: {error}", file=sys.stderr, flush=True)
+                print(f"digits: left out: {printable(str(error))}", file=sys.stderr, flush=True)
     return models
 
 

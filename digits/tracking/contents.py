@@ -15,6 +15,7 @@ from typing import Any
 import onnx
 
 from digits.base import files, quiet
+from digits.base.reports import parse_metrics
 from digits.base.yaml12 import flatten
 from digits.tracking.lock import Stage
 from digits.tracking.runs import MODEL_MD5, ONNX_MD5, Run
@@ -97,7 +98,8 @@ def log_outputs(facts: Facts, run: Run, trainings: Mapping[str, Run], root: Path
 
 
 def _metrics(reports: Path) -> dict[str, float]:
-    return flatten(json.loads((reports / "metrics.json").read_text()), "_")
+    path = reports / "metrics.json"
+    return flatten(parse_metrics(path.read_bytes(), path.as_posix()), "_")
 
 
 def _log_training(run: Run, model: Path, reports: Path) -> None:

@@ -78,6 +78,7 @@ def test_wrong_parameters_stop_the_stage(
     [
         ("UserError('no mirror answers')", "train: no mirror answers\n"),
         ("UserError('a: wrong\\nb: wrong')", "train: a: wrong\ntrain: b: wrong\n"),
+        (r"UserError('a \x1b[2J\x07 b')", "train: a \ufffd[2J\ufffd b\n"),  # clears a terminal
         (
             "OSError(28, os.strerror(28), 'models/cnn')",
             "train: [Errno 28] No space left on device: 'models/cnn'\n",

@@ -197,6 +197,65 @@ class TestEveryWayToNameAModel:
                 pass
 
 
+class TestWhereNothingTellsTheHash:
+    """It is said which model was not checked, and on request such a model is refused."""
+
+    @staticmethod
+    def unchecked(name: str) -> str:
+        """What is said of a model, which is the reason that it is refused for, too."""
+        with loading.find(name) as origin:
+            said = origin.unchecked
+        if said:
+            with pytest.raises(UserError) as error:
+                Recognizer(name, require_checked=True)
+            assert str(error.value) == f"{said}; --require-checked refuses it"
+        else:
+            assert Recognizer(name, require_checked=True).origin.unchecked == ""
+        return said
+
+    def test_a_workspace_without_a_lock(self) -> None:
+        for name in ("models/cnn", "models/cnn/model.onnx"):
+            said = f"{name}: its hash is not checked: it is no models/NAME beside a dvc.lock"
+            assert self.unchecked(name) == said
+
+    def test_a_lock_that_knows_another_model(self) -> None:
+        lock_as("0" * 32 + ".dir")
+        small_model.write(Path("models/own"))
+        said = "models/own: its hash is not checked: dvc.lock does not name it"
+        assert self.unchecked("models/own") == said
+
+    def test_a_foreign_file(self, tmp_path: Path) -> None:
+        small_model.write(tmp_path)
+        assert self.unchecked(f"{tmp_path}/model.onnx").startswith(f"{tmp_path}/model.onnx: its")
+
+    def test_a_run_without_the_tag(self) -> None:
+        run_id = logged(Path("models/cnn"))
+        assert self.unchecked(f"runs:/{run_id}") == ""
+        mlflow.MlflowClient().delete_tag(run_id, runs.ONNX_MD5)
+        assert self.unchecked(f"runs:/{run_id}") == (
+            f"runs:/{run_id}: its hash is not checked: its run has no tag onnx.md5"
+        )
+
+    def test_a_checked_one_is_passed_in_silence(self, workspace: Path) -> None:
+        lock_as(files.md5(Path("models/cnn")))
+        for name in ("models/cnn", "models/cnn/model.onnx", str(workspace / "models/cnn")):
+            assert self.unchecked(name) == ""
+
+    def test_the_packages_own_is_checked(self) -> None:
+        for name in (loading.RELEASED, loading.RELEASED / "model.onnx"):
+            assert self.unchecked(str(name)) == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b'{"accuracy": "high"}', b"<<<<<<< HEAD"])
+def test_a_damaged_report_stops_no_model(content: bytes) -> None:
+    lock_as(files.md5(Path("models/cnn")))
+    report = Path("reports/evaluate/cnn/metrics.json")
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_bytes(content)
+    recognizer = Recognizer("models/cnn")
+    assert (recognizer.origin.metrics, recognizer.origin.unchecked) == ({}, "")
+
+
 @pytest.mark.parametrize("threshold", ["nan", "2", "-1", "inf"])
 def test_an_odd_threshold_is_refused(threshold: str, tmp_path: Path) -> None:
     from digits.inference.model import Model

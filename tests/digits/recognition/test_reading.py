@@ -23,6 +23,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dvc.yaml").write_text("")
     small_model.write(folder / "models/cnn")
     small_model.write(folder / "models/unsure", sharpness=0.1)
+    small_model.write_lock(folder)
     (folder / "pictures/more").mkdir(parents=True)
     cv2.imwrite(str(folder / "pictures/b.png"), small_model.handwriting("12|03"))
     cv2.imwrite(str(folder / "pictures/more/a.JPG"), small_model.handwriting("4"))
@@ -113,3 +114,17 @@ def test_a_picture_of_200_megapixels_gets_our_own_words(workspace: Path) -> None
     assert done.returncode == 1
     assert done.stderr.startswith(b"digits: large.pgm: 16320 x 12240 pixels: at most 50,000,000")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_model_that_nothing_tells_the_hash_of_is_named_or_refused(
+    workspace: Path, tmp_path: Path
+) -> None:
+    small_model.write(tmp_path)
+    arguments = ("--model", f"{tmp_path}/model.onnx", "pictures/more")
+    done = predict(workspace, *arguments)
+    said = f"digits: {tmp_path}/model.onnx: its hash is not checked: it is no models/NAME beside a"
+    assert (done.returncode, done.stderr.decode()) == (0, f"{said} dvc.lock\n")
+    refused = predict(workspace, "--require-checked", *arguments)
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert refused.stderr.decode() == f"{said} dvc.lock; --require-checked refuses it\n"
+    assert predict(workspace, "--require-checked", "pictures/more").stderr == b""

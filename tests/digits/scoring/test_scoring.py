@@ -183,3 +183,14 @@ def test_the_command_refuses_in_one_line(workspace: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == f"digits: {workspace}/nothing: no such file, or nothing in it\n"
+
+
+def test_a_model_that_nothing_tells_the_hash_of_is_refused_on_request(
+    parquet: Path, model: Path, workspace: Path
+) -> None:
+    (workspace / "dvc.yaml").write_text("stages: {}\n")
+    command = [BIN / "digits", "score", parquet, "out", "--model", model, "--require-checked"]
+    done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "its hash is not checked: " in done.stderr
+    assert not (workspace / "out").exists()

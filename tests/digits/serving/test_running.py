@@ -24,6 +24,7 @@ def workspace(tmp_path: Path) -> Path:
     (tmp_path / "dvc.yaml").write_text("")
     small_model.write(tmp_path / "models/cnn")
     small_model.write(tmp_path / "models/mlp", "mlp")
+    small_model.write_lock(tmp_path)
     return tmp_path
 
 
@@ -94,6 +95,25 @@ def test_a_model_that_is_out_of_date_is_left_out(workspace: Path) -> None:
         process.kill()
         assert [other["name"] for other in others] == ["mlp"]
         assert process.stderr.readline().startswith("digits: left out: models/broken")
+
+
+def test_models_that_nothing_tells_the_hash_of_are_named_or_refused(workspace: Path) -> None:
+    (workspace / "dvc.lock").unlink()
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command("--port", "0"), cwd=workspace, **options) as process:
+        address(process)
+        process.kill()
+        for name in ("cnn", "mlp"):
+            said = f"digits: models/{name}: its hash is not checked: "
+            assert process.stderr.readline().startswith(said)
+    refused = subprocess.run(
+        command("--require-checked"), cwd=workspace, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "digits: models/cnn: its hash is not checked: it is no models/NAME beside a dvc.lock; "
+        "--require-checked refuses it\n"
+    )
 
 
 def test_https_and_a_token_beyond_loopback(workspace: Path) -> None:
