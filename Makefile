@@ -74,7 +74,7 @@ java:  ## for CI: Debian's Java, where apt-get may; without it the Spark targets
 		|| { echo 'make: Java 17 is missing: install it, on Debian and Ubuntu `default-jre-headless`' >&2; exit 1; }
 
 spark: setup .venv/spark java  ## a Spark master and two one-core workers on 127.0.0.1, until Ctrl-C
-	python -m digits.spark
+	python -m digits.spark.cluster
 
 test-spark: setup .venv/spark java  ## `digits score` on a real cluster, whose parts are killed
 	pytest -m spark tests/spark
@@ -130,7 +130,7 @@ docs: setup  ## regenerate docs/parameters.md, and the tables that README and do
 	python -m benchmarks.tables
 
 lock: setup  ## pin every package with its hashes from pyproject.toml
-	uv pip compile --quiet --universal --python-version 3.11 --extra pipeline --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --extra pipeline --extra sweep --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements.lock
 	sed -n '/^spark = /,/^]/s/^ *"\([^"]*\)".*/\1/p' pyproject.toml \
 		| uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header --output-file requirements-spark.lock -
 	uv pip compile --quiet --universal --python-version 3.11 --constraints requirements.lock --generate-hashes --no-header pyproject.toml --output-file requirements-serve.lock

@@ -419,3 +419,19 @@ def test_plots_and_artifacts_name_outputs_of_every_model(stages: Stages) -> None
         for title, parts in plot.items():
             assert set(parts["y"]) <= outs, title
             assert {Path(path).parent.name for path in parts["y"]} == models, title
+
+
+def test_a_sweep_knows_no_metric_and_no_image_of_the_test_split() -> None:
+    """Else the choice of the parameters would spoil what the test images say of the model."""
+    for path in (ROOT / "digits/sweeping").glob("*.py"):
+        tree = ast.parse(path.read_text())
+        texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        words = {word for text in texts if isinstance(text, str) for word in names_in(text)}
+        assert words.isdisjoint({"test", "t10k", "test.npz", "raw"}), path
+        assert not [word for word in words if word.startswith("test_")], path
+        assert not [name for name in imports(path.read_text()) if "evaluation" in name], path
+
+
+def names_in(text: str) -> set[str]:
+    """What of a text could name a file, a split or a metric; prose has spaces in it."""
+    return set() if " " in text else set(text.split("/"))

@@ -4,6 +4,7 @@ Here it runs without Docker: the same command, environment and health check, wit
 addresses. `make test-server` runs these tests; `make test` needs nothing but Python.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -17,12 +18,14 @@ from typing import Any
 
 import mlflow
 import numpy as np
+import optuna
 import pytest
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
 from digits.data.splits import Split
 from tests.small_project import (
+    BIN,
     LIMIT,
     MODELS,
     PIPELINE,
@@ -75,7 +78,9 @@ def database() -> Iterator[str]:
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
         call("pg_ctl", "start", "--pgdata=data", "--log=log", f"--options={options}")
         try:
-            call("createdb", "--host=127.0.0.1", f"--port={port}", "--username=mlflow", "mlflow")
+            account_of = ("--host=127.0.0.1", f"--port={port}", "--username=mlflow")
+            for each in ("mlflow", "sweeps"):
+                call("createdb", *account_of, each)
             yield f"127.0.0.1:{port}"
         finally:
             call("pg_ctl", "stop", "--pgdata=data", "--mode=fast")
@@ -221,3 +226,110 @@ runs.open_run(store.connect("first-runs"), "stage", {}).end("FINISHED")
     assert len(found["first-runs"]) == 4
     assert {run.info.status for run in found["first-runs"]} == {"FINISHED"}
     assert found["Default"] == []
+
+
+class TestSweep:
+    """20 trials, two at a time, whose study and runs are on the servers; a worker is killed."""
+
+    SPACE = """
+trial:
+  train.mlp.epochs: 9
+space:
+  train.mlp.learning_rate: {low: 0.0001, high: 0.5, log: true}
+  train.mlp.batch_size: {low: 32, high: 256, step: 32}
+"""
+    TRIALS = 20
+
+    @pytest.fixture(scope="class")
+    def ended(
+        self, server: str, database: str, project: Path, environment: dict[str, str]
+    ) -> tuple[str, optuna.Study]:
+        """What the sweep printed, and its study."""
+        (project / "rates.yaml").write_text(self.SPACE)
+        storage = f"postgresql+psycopg2://mlflow@{database}/sweeps"
+        options = ["--trials", str(self.TRIALS), "--jobs", "2", "--storage", storage]
+        process = subprocess.Popen(
+            [BIN / "digits", "sweep", "rates.yaml", "--model", "mlp", *options],
+            cwd=project,
+            env=environment | {"MLFLOW_TRACKING_URI": server, "PGPASSWORD": PASSWORD},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PGPASSWORD", PASSWORD)
+
+            def study() -> optuna.Study:
+                return optuna.load_study(study_name="rates-mlp", storage=storage)
+
+            def has_killed() -> bool:
+                assert process.poll() is None
+                try:
+                    trials = study().trials
+                except Exception:  # its tables are being made
+                    return False
+                working = [t for t in trials if t.state.name == "RUNNING" and t.params]
+                if len(trials) < 5 or not working or "process" not in working[0].user_attrs:
+                    return False
+                os.kill(int(working[0].user_attrs["process"].split(":")[0]), signal.SIGKILL)
+                return True
+
+            wait_for(has_killed)
+            printed, _ = process.communicate(timeout=LIMIT)
+            assert process.returncode == 0, printed
+            return printed, study()
+
+    def test_every_trial_ended_and_the_killed_one_was_retried(
+        self, ended: tuple[str, optuna.Study]
+    ) -> None:
+        trials = ended[1].trials
+        states = [trial.state.name for trial in trials]
+        assert {*states} == {"COMPLETE", "PRUNED", "FAIL"}
+        # Two workers that begin at the same moment may add one.
+        assert self.TRIALS <= states.count("COMPLETE") + states.count("PRUNED") <= self.TRIALS + 1
+        failed = [trial for trial in trials if trial.state.name == "FAIL"]
+        for trial in failed:
+            (again,) = [t for t in trials if t.system_attrs.get("failed_trial") == trial.number]
+            assert again.params == trial.params
+            assert again.state.name in ("COMPLETE", "PRUNED")
+
+    def test_pruned_trials_cost_less(self, ended: tuple[str, optuna.Study]) -> None:
+        pruned = [trial for trial in ended[1].trials if trial.state.name == "PRUNED"]
+        assert min(len(trial.intermediate_values) for trial in pruned) < 9
+
+    def test_each_trial_has_a_run_in_that_of_the_sweep(
+        self, ended: tuple[str, optuna.Study], server: str
+    ) -> None:
+        client, study = mlflow.MlflowClient(server), ended[1]
+        runs = {run.info.run_id: run for run in runs_of(client)["digits-sweeps"]}
+        parent = runs.pop(study.user_attrs["run"])
+        assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {
+            parent.info.run_id
+        }
+        assert {run.data.tags["sweep"] for run in runs.values()} == {"rates-mlp"}
+        assert runs.keys() == {t.user_attrs["run"] for t in study.trials if "run" in t.user_attrs}
+        states = {trial.user_attrs.get("run"): trial.state.name for trial in study.trials}
+        for run_id, run in runs.items():
+            assert run.info.status == ("KILLED" if states[run_id] == "FAIL" else "FINISHED")
+        artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
+        assert artifacts == {"index.html", "history.png", "importances.png", "coordinates.png"}
+
+    def test_the_best_became_an_experiment_that_names_its_trial(
+        self, ended: tuple[str, optuna.Study], server: str, project: Path, run: Command
+    ) -> None:
+        study, client = ended[1], mlflow.MlflowClient(server)
+        best = study.best_trial
+        name = f"rates-mlp-{best.number}"
+        shown = run(
+            project, "digits", "experiments", "--json", env={"MLFLOW_TRACKING_URI": server}
+        ).stdout
+        (row,) = [row for row in json.loads(shown) if row["experiment"] == name]
+        assert row["model"] == "mlp"
+        assert row["sweep"] == f"rates-mlp {best.number}"
+        assert row["params"]["train.mlp.batch_size"] == best.params["train.mlp.batch_size"]
+        assert "train.mlp.epochs" not in row["params"]  # the whole recipe
+        tags = client.get_run(row["run"]).data.tags
+        assert tags["sweep.run"] == best.user_attrs["run"]
+        of_trial = client.get_run(best.user_attrs["run"]).data.tags
+        assert of_trial["dvc.experiment"] == name
+        assert of_trial["sweep.model_run"] == row["run"]
+        assert "a trial leaves out: epochs = 9 instead of 2" in ended[0]

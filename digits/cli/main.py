@@ -17,6 +17,7 @@ from digits.cli import (  # noqa: F401
     review,
     scoring,
     serving,
+    sweeping,
     verify,
 )
 from digits.cli.app import app

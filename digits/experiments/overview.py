@@ -29,6 +29,7 @@ class Row:
         metrics: those of `METRICS`, on the test images; none where it was not evaluated.
         run: the id of its run in MLflow; empty where it has none.
         problem: what is amiss; empty where nothing is.
+        sweep: the sweep and the trial that it is the full recipe of, such as "rates-cnn 7".
     """
 
     experiment: str
@@ -38,6 +39,7 @@ class Row:
     metrics: Mapping[str, float] = field(default_factory=dict)
     run: str = ""
     problem: str = ""
+    sweep: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,9 @@ def _row(
         problem = f"its run has no test metrics: {cure}"
     run_id = run.info.run_id if run else ""
     commit = revision.commit or ""
-    return Row(revision.name, commit, name, changes, model.metrics, run_id, problem)
+    tags = run.data.tags if run else {}
+    sweep = f"{tags.get(tracking.SWEEP, '')} {tags.get(tracking.TRIAL, '')}".strip()
+    return Row(revision.name, commit, name, changes, model.metrics, run_id, problem, sweep)
 
 
 def _orphan(run: Run) -> Row:
@@ -147,7 +151,9 @@ def _params(revision: Revision) -> dict[str, Any]:
 
 
 def table(rows: Iterable[Row]) -> list[dict[str, str]]:
-    """The rows as text, by the titles of the columns."""
+    """The rows as text, by the titles of the columns; of sweeps only where there are any."""
+    rows = list(rows)
+    has_sweeps = any(row.sweep for row in rows)
     return [
         {
             "experiment": row.experiment,
@@ -155,6 +161,7 @@ def table(rows: Iterable[Row]) -> list[dict[str, str]]:
             "model": row.model,
             "parameters": ", ".join(f"{key}={value}" for key, value in row.params.items()),
             **{key: f"{row.metrics[key]:.4f}" if key in row.metrics else "" for key in METRICS},
+            **({"sweep": row.sweep} if has_sweeps else {}),
             "run": row.run[:8],
             "problem": row.problem,
         }

@@ -18,22 +18,14 @@ from pyarrow import fs as pafs
 from digits.base.errors import UserError
 from digits.base.text import one_line
 from digits.scoring import places
+from digits.scoring.columns import ID, PICTURE, Columns, choose
 
 PART_ROWS = 20_000  # a part's at least, but for Parquet's own row groups and each file's last
 BATCH_ROWS = 2000  # in memory at a time
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
 PICTURE_ROWS = 500  # of a part, because a photo takes a hundred times a digit's time
-ID, PICTURE = "id", "picture"  # the columns that `read` gives
 
 Kind = Literal["parquet", "idx", "pictures"]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of a Parquet file are read; `pixels` has one name, or one for each pixel."""
-
-    id: str | None = None
-    pixels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +93,7 @@ def plan(place: str, column: str | None = None, id_column: str | None = None) ->
     else:
         try:
             schema = pq.read_schema(files[0].path, filesystem=system)
-            columns = _columns(schema, column, id_column, place)
+            columns = choose(schema, column, id_column, place)
             for file in files:
                 parts += _parts_of_parquet(system, file.path, parts)
         except (pa.ArrowException, OSError) as error:
@@ -139,46 +131,6 @@ def _kind(system: pafs.FileSystem, file: pafs.FileInfo) -> Kind | None:
     if head == b"PAR1":
         return "parquet"
     return "idx" if head == b"\0\0\x08\x03" else None
-
-
-def _columns(schema: pa.Schema, column: str | None, key: str | None, place: str) -> Columns:
-    for name in (column, key):
-        if name and name not in schema.names:
-            raise UserError(f"{place}: has no column {name}; it has {', '.join(schema.names[:20])}")
-    key = key or (ID if ID in schema.names else None)
-    if column:
-        return Columns(key, (column,))
-    others = [field for field in schema if field.name != key]
-    holders = [field.name for field in others if _may_hold_pictures(field.type)]
-    if len(holders) == 1:
-        return Columns(key, (holders[0],))
-    numbers = [field.name for field in others if _is_number(field.type)]
-    pixels = [name for name in numbers if name != "label"]
-    if not holders and len(pixels) == 784:
-        return Columns(key, tuple(pixels))
-    raise UserError(
-        f"{place}: which column holds the pictures? name it with --column; "
-        f"there are {', '.join(schema.names[:20])}"
-    )
-
-
-def _may_hold_pictures(type_: pa.DataType) -> bool:
-    if pa.types.is_struct(type_):  # as Hugging Face's data sets have them
-        return any(type_.field(i).name == "bytes" for i in range(type_.num_fields))
-    is_bytes = pa.types.is_binary(type_) or pa.types.is_large_binary(type_)
-    return is_bytes or pa.types.is_fixed_size_binary(type_) or _is_list(type_)
-
-
-def _is_list(type_: pa.DataType) -> bool:
-    return (
-        pa.types.is_list(type_)
-        or pa.types.is_large_list(type_)
-        or pa.types.is_fixed_size_list(type_)
-    )
-
-
-def _is_number(type_: pa.DataType) -> bool:
-    return pa.types.is_integer(type_) or pa.types.is_floating(type_)
 
 
 def _end(parts: Sequence[Part]) -> tuple[int, int]:

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from digits.scoring import inputs, places
+from digits.scoring.columns import Columns
 from digits.scoring.counting import Counts
-from digits.scoring.inputs import Columns, Part
+from digits.scoring.inputs import Part
 from digits.scoring.scorer import Scorer, Settings
 
 MODEL = "_model.onnx"  # beside the parts; readers of Parquet skip what begins with _

@@ -11,13 +11,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from digits import spark
 from digits.base.errors import UserError
 from digits.scoring import parts
 from digits.scoring.inputs import Part
 from digits.scoring.parts import Job
 from digits.scoring.plan import Plan
 from digits.scoring.record import recorded
+from digits.spark import jobs
 
 EMBEDDED = "local"  # the engine that is no engine: this process, or processes of its own
 QUIET_SECONDS = 10  # between two lines of progress where no terminal shows them
@@ -80,9 +80,9 @@ def _processes(workers: int, job: Job, missing: Sequence[Part]) -> Iterator[int]
 
 def _cluster(engine: str, workers: int, job: Job, missing: Sequence[Part]) -> Iterator[int]:
     rows = sum(part.rows for part in missing) / max(len(missing), 1)
-    with spark.session(engine, "digits score", workers) as session:
+    with jobs.session(engine, "digits score", workers) as session:
         seen = 0
-        for tasks in spark.run(session, list(missing), partial(_count, job)):
+        for tasks in jobs.run(session, list(missing), partial(_count, job)):
             yield round(rows * (tasks - seen))
             seen = tasks
 

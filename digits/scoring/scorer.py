@@ -11,7 +11,7 @@ import pyarrow as pa
 from digits.base.errors import UserError
 from digits.recognition.recognizer import Recognizer
 from digits.scoring import pixels
-from digits.scoring.inputs import ID, PICTURE
+from digits.scoring.columns import ID, PICTURE
 
 
 @dataclass(frozen=True)

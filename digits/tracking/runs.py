@@ -23,6 +23,8 @@ MODEL_MD5 = "model.md5"  # as in dvc.lock, of models/<name>
 ONNX_MD5 = "onnx.md5"  # of its model.onnx, which is among the run's artifacts
 CONTENT = "content"  # of the stage's entry in dvc.lock
 RESTORED = "restored"
+# Of a sweep: its name, and the number of the trial that a run is of, or is the full recipe of.
+SWEEP, TRIAL = "sweep", "sweep.trial"
 
 
 class Run:

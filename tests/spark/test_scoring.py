@@ -12,7 +12,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from digits import spark
+from digits.base.errors import UserError
+from digits.spark import cluster as clusters
+from digits.spark import jobs
 from tests import small_model
 from tests.small_project import BIN
 
@@ -40,8 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[spark.Cluster]:
-    with spark.cluster(2) as started:
+def cluster() -> Iterator[clusters.Cluster]:
+    with clusters.start(2) as started:
         yield started
 
 
@@ -83,16 +85,16 @@ def executors() -> list[psutil.Process]:
     ]
 
 
-def kill_executor(_: spark.Cluster, __: subprocess.Popen) -> None:
+def kill_executor(_: clusters.Cluster, __: subprocess.Popen) -> None:
     executors()[0].kill()
 
 
-def kill_worker(cluster: spark.Cluster, _: subprocess.Popen) -> None:
+def kill_worker(cluster: clusters.Cluster, _: subprocess.Popen) -> None:
     cluster.workers[0].kill()
     cluster.start_worker()  # the next test has two again
 
 
-def kill_driver(_: spark.Cluster, driver: subprocess.Popen) -> None:
+def kill_driver(_: clusters.Cluster, driver: subprocess.Popen) -> None:
     driver.send_signal(signal.SIGKILL)
 
 
@@ -101,9 +103,9 @@ KILLS = [None, kill_executor, kill_worker, kill_driver]
 
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.__name__ if kill else "whole")
 def test_every_row_is_there_once(
-    kill: Callable[[spark.Cluster, subprocess.Popen], None] | None,
+    kill: Callable[[clusters.Cluster, subprocess.Popen], None] | None,
     folder: Path,
-    cluster: spark.Cluster,
+    cluster: clusters.Cluster,
     expected: dict[str, bytes],
 ) -> None:
     output = folder / (kill.__name__ if kill else "whole")
@@ -123,26 +125,26 @@ def test_every_row_is_there_once(
     assert contents(output) == expected
 
 
-def test_what_goes_wrong_in_a_task_is_one_line(folder: Path, cluster: spark.Cluster) -> None:
+def test_what_goes_wrong_in_a_task_is_one_line(folder: Path, cluster: clusters.Cluster) -> None:
     with (
-        pytest.raises(spark.UserError, match="no such place"),
-        spark.session(cluster.url, "test", 1) as session,
+        pytest.raises(UserError, match="no such place"),
+        jobs.session(cluster.url, "test", 1) as session,
     ):
-        list(spark.run(session, [1], refuse))
+        list(jobs.run(session, [1], refuse))
 
 
 def refuse(_: int) -> None:
-    raise spark.UserError("no such place")
+    raise UserError("no such place")
 
 
 def test_without_a_worker_it_ends(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(spark, "PATIENCE", 15)
+    monkeypatch.setattr(jobs, "PATIENCE", 15)
     with (
-        spark.cluster(0, folder=tmp_path) as empty,
-        pytest.raises(spark.UserError, match="no worker came within 15 seconds"),
-        spark.session(empty.url, "test"),
+        clusters.start(0, folder=tmp_path) as empty,
+        pytest.raises(UserError, match="no worker came within 15 seconds"),
+        jobs.session(empty.url, "test"),
     ):
         pass
 

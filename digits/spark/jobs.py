@@ -1,4 +1,4 @@
-"""Apache Spark, the one engine for several machines, named in this module alone.
+"""Jobs on a Spark cluster.
 
 What is run are functions of this project over lists of small tasks: Spark finds a worker for
 each, and another one where a worker dies. Data never passes through Spark itself: a task
@@ -7,20 +7,19 @@ reads and writes it where all workers can, so that no pixel is copied through a 
 
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digits.base.errors import UserError
+from digits.base.quiet import discarding_stderr
 from digits.base.text import one_line
 
 if TYPE_CHECKING:  # an extra, which most have not installed
@@ -43,7 +42,7 @@ def session(url: str, name: str, cores: int | None = None) -> Iterator["SparkSes
     Raises:
         UserError: no pyspark, no Java, no such master, or no worker within `PATIENCE`.
     """
-    _require()
+    require()
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
@@ -65,7 +64,7 @@ def session(url: str, name: str, cores: int | None = None) -> Iterator["SparkSes
     builder = SparkSession.builder.master(url).appName(name)
     for key, value in settings.items():
         builder = builder.config(key, value)
-    with _quiet():
+    with discarding_stderr():  # a JVM as it starts, before its log level is set
         try:
             connected = builder.getOrCreate()
         except (PySparkException, Exception) as error:  # Py4J's, of a JVM that did not start
@@ -77,7 +76,7 @@ def session(url: str, name: str, cores: int | None = None) -> Iterator["SparkSes
                 _wait_for_worker(connected, url)
             yield connected
     finally:
-        with _quiet():
+        with discarding_stderr():
             connected.stop()
 
 
@@ -122,67 +121,12 @@ def run(
         yield len(tasks)
 
 
-@contextmanager
-def cluster(workers: int = 2, port: int = 0, folder: Path | None = None) -> Iterator["Cluster"]:
-    """Start a master and workers of one core each on 127.0.0.1; stop them at the end.
-
-    Args:
-        workers: how many.
-        port: of the master; 0: one that is free.
-        folder: for the workers' files and logs; by default a temporary one.
+def require() -> None:
+    """Refuse where Spark cannot run.
 
     Raises:
-        UserError: no pyspark or no Java.
+        UserError: pyspark or Java is not installed.
     """
-    _require()
-    with ExitStack() as stack:
-        if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="digits-")))
-        started = Cluster(port or _free_port(), folder)
-        stack.callback(started.stop)
-        started.start_master()
-        for _ in range(workers):
-            started.start_worker()
-        yield started
-
-
-class Cluster:
-    """A standalone cluster of this machine, for trials and tests."""
-
-    def __init__(self, port: int, folder: Path) -> None:
-        self.url, self._port, self._folder = f"spark://127.0.0.1:{port}", port, folder
-        self.workers: list[subprocess.Popen] = []
-        self._master: subprocess.Popen | None = None
-
-    def start_master(self) -> None:
-        arguments = ["--host", "127.0.0.1", "--port", str(self._port), "--webui-port", "0"]
-        self._master = self._start("master", "master.Master", arguments)
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and not _answers("127.0.0.1", self._port):
-            time.sleep(POLL)
-
-    def start_worker(self) -> subprocess.Popen:
-        """Start one more worker: one core, and memory for one executor."""
-        name = f"worker-{len(self.workers)}"
-        arguments = ["--cores", "1", "--memory", "1g", "--host", "127.0.0.1", "--webui-port", "0"]
-        arguments += ["--work-dir", str(self._folder / name), self.url]
-        self.workers.append(self._start(name, "worker.Worker", arguments))
-        return self.workers[-1]
-
-    def stop(self) -> None:
-        for process in [*self.workers, *([self._master] if self._master else [])]:
-            process.terminate()
-            process.wait()
-
-    def _start(self, name: str, main: str, arguments: list[str]) -> subprocess.Popen:
-        home = Path(sys.modules["pyspark"].__file__ or "").parent
-        command = [str(home / "bin/spark-class"), f"org.apache.spark.deploy.{main}", *arguments]
-        environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_HOME": str(home)}
-        with (self._folder / f"{name}.log").open("w") as log:
-            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-
-
-def _require() -> None:
     try:
         import pyspark  # noqa: F401
     except ImportError:
@@ -199,11 +143,12 @@ def _require() -> None:
 def _require_master(url: str) -> None:
     """Spark itself would try for a minute, and then tell it in a hundred lines."""
     host, _, port = url.removeprefix("spark://").split(",")[0].rpartition(":")
-    if not (port.isdecimal() and _answers(host, int(port))):
+    if not (port.isdecimal() and answers(host, int(port))):
         raise UserError(f"{url}: no Spark master answers there; `make spark` starts one")
 
 
-def _answers(host: str, port: int) -> bool:
+def answers(host: str, port: int) -> bool:
+    """Whether anything listens at an address."""
     try:
         with socket.create_connection((host, port), timeout=5):
             return True
@@ -242,45 +187,9 @@ def _reason(error: Exception) -> str:
 
 def _packed(folder: Path) -> Path:
     """The package `digits` as one file: workers need what it imports, but not this checkout."""
-    path, package = folder / "digits.zip", Path(__file__).parent
+    path, package = folder / "digits.zip", Path(__file__).parents[1]
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(package.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts and "page" not in file.parts:
                 archive.write(file, Path("digits") / file.relative_to(package))
     return path
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Discard what a JVM writes to stderr as it starts, before its log level is set."""
-    stderr = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123, a device
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def main() -> None:
-    """Run a cluster until Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with cluster(2, 7077) as started:
-            print(f"a master and two workers: --engine {started.url}; Ctrl-C stops them")
-            signal.pause()
-    except KeyboardInterrupt:
-        pass
-    except UserError as error:
-        sys.exit(f"digits: {error}")
-
-
-if __name__ == "__main__":
-    main()

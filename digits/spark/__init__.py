@@ -1,0 +1,1 @@
+"""Apache Spark, the one engine for several machines, named in this package alone."""
