@@ -228,55 +228,58 @@ runs.open_run(store.connect("first-runs"), "stage", {}).end("FINISHED")
     assert found["Default"] == []
 
 
-class TestSweep:
-    """20 trials, two at a time, whose study and runs are on the servers; a worker is killed."""
-
-    SPACE = """
+SPACE = """
 trial:
   train.mlp.epochs: 9
 space:
   train.mlp.learning_rate: {low: 0.0001, high: 0.5, log: true}
   train.mlp.batch_size: {low: 32, high: 256, step: 32}
 """
-    TRIALS = 20
+TRIALS = 20
 
-    @pytest.fixture(scope="class")
-    def ended(
-        self, server: str, database: str, project: Path, environment: dict[str, str]
-    ) -> tuple[str, optuna.Study]:
-        """What the sweep printed, and its study."""
-        (project / "rates.yaml").write_text(self.SPACE)
-        storage = f"postgresql+psycopg2://mlflow@{database}/sweeps"
-        options = ["--trials", str(self.TRIALS), "--jobs", "2", "--storage", storage]
-        process = subprocess.Popen(
-            [BIN / "digits", "sweep", "rates.yaml", "--model", "mlp", *options],
-            cwd=project,
-            env=environment | {"MLFLOW_TRACKING_URI": server, "PGPASSWORD": PASSWORD},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PGPASSWORD", PASSWORD)
 
-            def study() -> optuna.Study:
-                return optuna.load_study(study_name="rates-mlp", storage=storage)
+@pytest.fixture(scope="module")
+def ended(
+    server: str, database: str, project: Path, environment: dict[str, str]
+) -> tuple[str, optuna.Study]:
+    """What the sweep printed, and its study."""
+    (project / "rates.yaml").write_text(SPACE)
+    storage = f"postgresql+psycopg2://mlflow@{database}/sweeps"
+    options = ["--trials", str(TRIALS), "--jobs", "2", "--storage", storage]
+    process = subprocess.Popen(
+        [BIN / "digits", "sweep", "rates.yaml", "--model", "mlp", *options],
+        cwd=project,
+        env=environment | {"MLFLOW_TRACKING_URI": server, "PGPASSWORD": PASSWORD},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGPASSWORD", PASSWORD)
 
-            def has_killed() -> bool:
-                assert process.poll() is None
-                try:
-                    trials = study().trials
-                except Exception:  # its tables are being made
-                    return False
-                working = [t for t in trials if t.state.name == "RUNNING" and t.params]
-                if len(trials) < 5 or not working or "process" not in working[0].user_attrs:
-                    return False
-                os.kill(int(working[0].user_attrs["process"].split(":")[0]), signal.SIGKILL)
-                return True
+        loaded: list[optuna.Study] = []
 
-            wait_for(has_killed)
-            printed, _ = process.communicate(timeout=LIMIT)
-            assert process.returncode == 0, printed
-            return printed, study()
+        def has_killed() -> bool:
+            assert process.poll() is None
+            try:
+                if not loaded:
+                    loaded.append(optuna.load_study(study_name="rates-mlp", storage=storage))
+            except Exception:  # its tables are being made
+                return False
+            trials = loaded[0].trials
+            working = [t for t in trials if t.state.name == "RUNNING" and t.params]
+            if len(trials) < 5 or not working or "process" not in working[0].user_attrs:
+                return False
+            os.kill(int(working[0].user_attrs["process"].split(":")[0]), signal.SIGKILL)
+            return True
+
+        wait_for(has_killed, interval=0.5)
+        printed, _ = process.communicate(timeout=LIMIT)
+        assert process.returncode == 0, printed
+        return printed, loaded[0]
+
+
+class TestSweep:
+    """20 trials, two at a time, whose study and runs are on the servers; a worker is killed."""
 
     def test_every_trial_ended_and_the_killed_one_was_retried(
         self, ended: tuple[str, optuna.Study]
@@ -285,7 +288,7 @@ space:
         states = [trial.state.name for trial in trials]
         assert {*states} == {"COMPLETE", "PRUNED", "FAIL"}
         # Two workers that begin at the same moment may add one.
-        assert self.TRIALS <= states.count("COMPLETE") + states.count("PRUNED") <= self.TRIALS + 1
+        assert TRIALS <= states.count("COMPLETE") + states.count("PRUNED") <= TRIALS + 1
         failed = [trial for trial in trials if trial.state.name == "FAIL"]
         for trial in failed:
             (again,) = [t for t in trials if t.system_attrs.get("failed_trial") == trial.number]

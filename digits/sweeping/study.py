@@ -11,6 +11,7 @@ import json
 import os
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,7 @@ def _retry(study: optuna.Study, trial: FrozenTrial) -> None:
             RetryHeartbeatStaleTrialCallback(RETRIES)(study, trial)
 
 
+@lru_cache(maxsize=1)  # a process works at one sweep, and its connections are few
 def _storage(place: Place) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     options: dict[str, Any] = {"pool_pre_ping": True}
