@@ -20,7 +20,8 @@ def main(params: Params, model: str) -> None:
     recipe, settings = params.train.recipe(model), params.train.flat_of(model)
     classes = catalogue.find(params.data.name).classes
     paths = [PROCESSED / f"{split}.npz" for split in ("train", "validation")]
-    with stage_run(f"train@{model}", settings, paths) as run:
+    name = {"data.name": params.data.name}
+    with stage_run(f"train@{model}", settings | name, paths) as run:
         with quiet.importing_tensorflow():
             from digits.training import trained, training
 
@@ -43,7 +44,7 @@ def main(params: Params, model: str) -> None:
             trained.calibrate(members, recipe, validation, params.train.coverage),
             validation,
             curves,
-            {"classes": classes, "recipe": settings, "data": data},
+            {"classes": classes, "recipe": settings, "data": data, **name},
             Path("models") / model,
             Path("reports/train") / model,
         )

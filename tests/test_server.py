@@ -187,7 +187,7 @@ class TestPipeline:
         mlflow.set_tracking_uri(server)
         for run in runs[MODELS]:
             assert run.info.artifact_uri.startswith("mlflow-artifacts:/")
-            model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+            model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/{run.info.run_name}")
             answers = np.argmax(model.predict(handwriting.images[TRAIN_IMAGES:]), axis=1)
             accuracy = (answers == handwriting.labels[TRAIN_IMAGES:]).mean()
             assert run.data.metrics["test_accuracy"] == pytest.approx(accuracy, abs=1e-6)

@@ -6,7 +6,7 @@ so that a run that is made anew later equals the one that was logged live.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,8 @@ from digits.tracking.runs import MODEL_MD5, ONNX_MD5, Run
 from digits.tracking.store import MODELS, PIPELINE
 
 UNTRACKED = ("params",)  # stages without a run: they measure nothing
+DATA_NAME = "data.name"  # a training's parameter and tag: data sets in one table
+NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description
 SECTIONS = {"download": "data"}  # of params.yaml, where it has not the stage's name
 
 
@@ -57,6 +59,8 @@ def facts_of(stage: Stage) -> Facts:
     params = flatten(stage.params.get("params.yaml", {}))
     own = {key.removeprefix(section): v for key, v in params.items() if key.startswith(section)}
     short = {key.removeprefix(f"{model}."): value for key, value in own.items()}
+    if kind == "train" and DATA_NAME in params:
+        short[DATA_NAME] = params[DATA_NAME]
     data = {path: md5 for path, md5 in stage.deps.items() if path.startswith("data/")}
     return Facts(stage.name, short, data)
 
@@ -67,7 +71,18 @@ def facts_of_training(model: Path) -> Facts:
         entry.key: entry.value
         for entry in onnx.load(model, load_external_data=False).metadata_props
     }
-    return Facts(f"train@{model.parent.name}", json.loads(said["recipe"]), json.loads(said["data"]))
+    params = json.loads(said["recipe"])
+    if DATA_NAME in said:
+        params[DATA_NAME] = said[DATA_NAME]
+    return Facts(f"train@{model.parent.name}", params, json.loads(said["data"]))
+
+
+def name_metrics(stage: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    """Name a stage's metrics as MLflow is to sort them: those of the test before a training's."""
+    if not stage.startswith("train@"):
+        return dict(metrics)
+    known = ("val_", "train")
+    return {k if k.startswith(known) else f"train_{k}": v for k, v in metrics.items()}
 
 
 def log_outputs(facts: Facts, run: Run, trainings: Mapping[str, Run], root: Path = Path()) -> None:
@@ -82,6 +97,8 @@ def log_outputs(facts: Facts, run: Run, trainings: Mapping[str, Run], root: Path
     kind, _, model = facts.stage.partition("@")
     reports = root / "reports" / kind / model
     if kind == "train":
+        if DATA_NAME in facts.params:
+            run.log_tags({DATA_NAME: str(facts.params[DATA_NAME])})
         _log_training(run, root / "models" / model, reports)
     elif kind == "evaluate":
         run.log_metrics(_metrics(reports))
@@ -90,11 +107,36 @@ def log_outputs(facts: Facts, run: Run, trainings: Mapping[str, Run], root: Path
     elif kind == "card":
         for each in (run, *trainings.values()):
             each.log_files(root / "reports/model_card.md")
+        for name, training in trainings.items():
+            training.log_tags({NOTE: _describe(name, list(trainings), root)})
     else:
         run.log_metrics(_metrics(reports))
         for path in sorted(reports.iterdir()):
             if not path.name.startswith("."):  # .gitignore, which DVC writes
                 run.log_files(path, folder=path.name if path.is_dir() else None)
+
+
+def _describe(model: str, models: Sequence[str], root: Path) -> str:
+    """What a training's run is, how it compares with the baseline, how to make it again."""
+    baseline = models[0]
+    reports = root / "reports"
+    accuracy = json.loads((reports / "evaluate" / model / "metrics.json").read_text())["accuracy"]
+    lines = [f"A training of **{model}**: {accuracy:.2%} of the test images right."]
+    compared = json.loads((reports / "compare/metrics.json").read_text()).get(model)
+    if compared:
+        middle, low, high = (
+            f"{100 * compared[key]:+.2f}"
+            for key in ("accuracy_difference", "difference_low", "difference_high")
+        )
+        p = f"McNemar's p {compared['mcnemar_p']:.2g}"
+        lines.append(f"Against {baseline}: {middle} points ({low} to {high}), {p}.")
+    else:
+        lines.append("It is the baseline.")
+    lines.append(
+        "To make it again: check out the commit of the tag `git.commit`, then "
+        f"`dvc repro train@{model}`; of an experiment `dvc exp apply` the tag `dvc.experiment`."
+    )
+    return "\n\n".join(lines)
 
 
 def _metrics(reports: Path) -> dict[str, float]:
@@ -104,11 +146,13 @@ def _metrics(reports: Path) -> dict[str, float]:
 
 def _log_training(run: Run, model: Path, reports: Path) -> None:
     curves = (reports / "curves.csv").read_text().splitlines()[0].split(",")
-    run.log_curves(reports / "curves.csv")
-    run.log_metrics({key: v for key, v in _metrics(reports).items() if key not in curves})
+    stage = f"train@{model.name}"
+    run.log_curves(reports / "curves.csv", lambda row: name_metrics(stage, row))
+    others = {key: v for key, v in _metrics(reports).items() if key not in curves}
+    run.log_metrics(name_metrics(stage, others))
     run.log_files(reports, folder="train")
     run.log_files(model / "model.onnx", folder="onnx")
-    _log_keras_model(run, model / "model.keras")
+    _log_keras_model(run, model / "model.keras", model.name)
     md5s = {MODEL_MD5: model, ONNX_MD5: model / "model.onnx"}
     run.log_tags({tag: files.md5(path) for tag, path in md5s.items()})
 
@@ -118,14 +162,18 @@ def _log_evaluation(run: Run, facts: Facts, reports: Path, pictures: Path) -> No
     metrics = _metrics(reports)
     for known in ("parameters", "multiply_adds"):  # logged by `train`
         del metrics[known]
-    run.log_metrics({"size_bytes": metrics.pop("size_bytes")})
+    run.log_metrics({"train_size_bytes": metrics.pop("size_bytes")})
+    for name in [key for key in metrics if key.startswith("corrupted_")]:
+        if name != "corrupted_accuracy":  # their mean; each is in the table below
+            del metrics[name]
+    run.log_table(reports / "corruptions.csv", "evaluate/corruptions.json")
     run.log_metrics({f"test_{name}": value for name, value in metrics.items()})
     run.log_tags({f"evaluate.{key}": str(value) for key, value in facts.params.items()})
     run.log_inputs(facts.data)
     run.log_files(reports, pictures, folder="evaluate")
 
 
-def _log_keras_model(run: Run, path: Path) -> None:
+def _log_keras_model(run: Run, path: Path, name: str) -> None:
     import numpy as np
 
     with quiet.importing_tensorflow():  # for which only a training pays, or restoring its run
@@ -144,7 +192,7 @@ def _log_keras_model(run: Run, path: Path) -> None:
         artifact_path=None,
         flavor=mlflow.tensorflow,
         run_id=run.run_id,
-        name="model",
+        name=name,
         model=model,
         signature=ModelSignature(
             Schema([TensorSpec(np.dtype("uint8"), (-1, *shape))]),
@@ -152,5 +200,5 @@ def _log_keras_model(run: Run, path: Path) -> None:
         ),
         input_example=np.zeros((1, *shape), np.uint8),
         # Inferred requirements would take half a minute: a subprocess that imports it all.
-        pip_requirements=[f"{name}=={version(name)}" for name in ("tensorflow", "keras", "numpy")],
+        pip_requirements=[f"{each}=={version(each)}" for each in ("tensorflow", "keras", "numpy")],
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from digits.base.yaml12 import flatten, parse
 from digits.tracking.cpu import cpu_type
 
 EXPERIMENT = "dvc.experiment"
@@ -36,7 +37,18 @@ def tags(stage: str) -> dict[str, str]:
         # What the stages before this one wrote is no change of what makes it.
         changes = _git("status", "--porcelain", "--", ".", ":!dvc.lock", ":!reports")
         described |= {"git.commit": commit, "git.dirty": str(bool(changes))}
+    if (baseline := described.get("dvc.baseline")) and (group := _changed_params(baseline)):
+        described["dvc.group"] = f"{baseline[:7]}: {group}"  # the same for all runs of a grid
     return described
+
+
+def _changed_params(baseline: str) -> str:
+    """The parameters that an experiment changed, by dotted key and without their values."""
+    before = _git("show", f"{baseline}:params.yaml")
+    if before is None:
+        return ""
+    old, new = (flatten(parse(text)) for text in (before, Path("params.yaml").read_text()))
+    return ", ".join(sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))
 
 
 def is_gone(process: str) -> bool:

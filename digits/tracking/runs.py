@@ -8,7 +8,7 @@ import csv
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +46,42 @@ class Run:
         self._client.log_batch(self.run_id, metrics=batch)
         self._logged |= {(key, step) for key in metrics}
 
-    def log_curves(self, path: Path) -> None:
+    def log_table(self, path: Path, name: str) -> None:
+        """Log a CSV file as a table that MLflow's page shows.
+
+        Args:
+            path: of the file.
+            name: of the artifact, which ends with .json.
+        """
+        with path.open(newline="") as file:
+            header, *rows = csv.reader(file)
+        text = json.dumps({"columns": header, "data": rows})
+        self._client.log_text(self.run_id, text, name)
+        tag = json.dumps([{"path": name, "type": "table"}])
+        self.log_tags({"mlflow.loggedArtifacts": tag})
+
+    def log_curves(
+        self,
+        path: Path,
+        name: Callable[[dict[str, float]], dict[str, float]] = dict,
+    ) -> None:
         """Log the rows of a CSV file, but for what was logged as its step was reached.
 
         Args:
             path: of a file whose first column is the step.
+            name: gives the metrics of a step the names that the run has for them.
         """
         now = int(time.time() * 1000)
         with path.open(newline="") as file:
             header, *rows = csv.reader(file)
-        batch = [
-            Metric(key, float(value), now, int(row[0]))
-            for row in rows
-            for key, value in zip(header[1:], row[1:], strict=True)
-            if (key, int(row[0])) not in self._logged
-        ]
+        batch = []
+        for step, *values in rows:
+            measured = name(dict(zip(header[1:], map(float, values), strict=True)))
+            batch += [
+                Metric(key, value, now, int(step))
+                for key, value in measured.items()
+                if (key, int(step)) not in self._logged
+            ]
         self._client.log_batch(self.run_id, metrics=batch)
 
     def log_tags(self, tags: Mapping[str, str]) -> None:

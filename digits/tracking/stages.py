@@ -32,7 +32,8 @@ class StageRun:
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log metrics before the stage has ended, such as those of an epoch."""
-        self.attempt(lambda: self._run.log_metrics(metrics, step))
+        named = contents.name_metrics(self._facts.stage, metrics)
+        self.attempt(lambda: self._run.log_metrics(named, step))
 
     def log_outputs(self) -> None:
         """Log what the stage wrote; done at its end, and before by a stage that is to fail."""
@@ -81,7 +82,8 @@ def stage_run(
 
     def log_end() -> None:
         wall_seconds = time.monotonic() - started
-        run.log_metrics({"cpu_seconds": time.process_time(), "wall_seconds": wall_seconds})
+        seconds = {"cpu_seconds": time.process_time(), "wall_seconds": wall_seconds}
+        run.log_metrics(contents.name_metrics(stage, seconds))
         if name := os.environ.get("DVC_STAGE"):
             run.log_tags({runs.CONTENT: lock.of_workspace(name).content})
 

@@ -28,6 +28,12 @@ from digits.tracking import provenance
 
 MODELS = "digits-models"
 PIPELINE = "digits-pipeline"
+NOTES = {  # MLflow shows them above the table of runs
+    MODELS: "One run for each training, named after its model. `test_accuracy` is of the "
+    "test images; choose it and `data.name` under *Columns*. Select runs and *Compare*: "
+    "equal names lie over each other.",
+    PIPELINE: "One run for each other stage of the pipeline: what it was given, what it measured.",
+}
 LOCK_SECONDS = 5  # for another writer of the database to finish
 # MLflow's defaults wait for a dead server for minutes, and a stage's end with them.
 PATIENCE = {
@@ -170,8 +176,9 @@ def _experiment(client: mlflow.MlflowClient, name: str, artifacts: str | None) -
     """Find an experiment or create it, as another machine may at the same moment."""
     if experiment := client.get_experiment_by_name(name):
         return experiment
+    note = {"mlflow.note.content": NOTES[name]} if name in NOTES else None
     try:
-        return client.get_experiment(client.create_experiment(name, artifacts))
+        return client.get_experiment(client.create_experiment(name, artifacts, note))
     except MlflowException:
         if experiment := client.get_experiment_by_name(name):
             return experiment

@@ -16,6 +16,6 @@ def load_model(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Run], Any]:
 
     def load(folder: Path, model_run: Run) -> Any:
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
-        return mlflow.pyfunc.load_model(f"runs:/{model_run.info.run_id}/model")
+        return mlflow.pyfunc.load_model(f"runs:/{model_run.info.run_id}/{model_run.info.run_name}")
 
     return load

@@ -39,7 +39,7 @@ class TestFirstRun:
     def test_the_models_can_be_compared_by_the_same_metrics(self, repo: Path) -> None:
         mlp, cnn = runs(repo)[MODELS]
         assert mlp.data.metrics.keys() == cnn.data.metrics.keys()
-        assert {"val_accuracy", "test_accuracy", "parameters"} <= cnn.data.metrics.keys()
+        assert {"val_accuracy", "test_accuracy", "train_parameters"} <= cnn.data.metrics.keys()
         assert cnn.data.params["filters"] == "[4, 8]"
         assert [step for step, _ in curves(repo, cnn)["val_loss"]] == [1, 2]
 
