@@ -9,12 +9,12 @@ import pytest
 from mlflow.entities import Run
 
 from tests import small_project
+from tests.pipeline.content import is_timing
 from tests.small_project import Command
 
 # What a process was, which another process cannot have been.
 OF_THE_PROCESS = {"host", "process", "command", "restored", "git.commit", "git.dirty"}
 OF_MLFLOW = {"mlflow.source.git.commit", "mlflow.source.name", "mlflow.source.type", "mlflow.user"}
-TIMES = {"cpu_seconds", "wall_seconds", "training_cpu_seconds"}
 
 
 def files_below(client: mlflow.MlflowClient, run: Run, folder: str = "") -> set[str]:
@@ -29,7 +29,8 @@ def content(client: mlflow.MlflowClient, run: Run) -> dict[str, Any]:
     inputs = run.inputs.dataset_inputs if run.inputs else []
     history = {
         key: {m.step: m.value for m in client.get_metric_history(run.info.run_id, key)}
-        for key in run.data.metrics.keys() - TIMES
+        for key in run.data.metrics
+        if not is_timing(key)
     }
     ignored = OF_THE_PROCESS | OF_MLFLOW
     models = run.outputs.model_outputs if run.outputs else []
