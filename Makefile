@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro fast record seeds benchmarks test test-all test-slow chromium test-server java spark test-spark fuzz lint verify \
-	review comment nightly format serve page ui lock docs
+	review comment nightly format serve page ui lock docs pictures
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -128,6 +128,9 @@ ui: setup  ## look at the runs: MLflow's UI on http://127.0.0.1:5000
 docs: setup  ## regenerate docs/parameters.md, and the tables that README and docs take from reports/
 	python -m digits.params > docs/parameters.md
 	python -m benchmarks.tables
+
+pictures: setup  ## make the pictures of README and docs anew, from the workspace's models and runs
+	python -m benchmarks.pictures
 
 lock: setup  ## pin every package with its hashes from pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --extra pipeline --extra sweep --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements.lock

@@ -108,11 +108,16 @@ async def ask(port: int, requests: list[Request], seconds: float) -> Load:
     return Load(times, time.perf_counter() - start)
 
 
+def free_port() -> int:
+    """Find a port on loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @contextlib.contextmanager
 def serving(command: list[str]) -> Iterator[tuple[int, psutil.Process]]:
     """Run a server on a free port until the end: the port and the process."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log)
         try:
