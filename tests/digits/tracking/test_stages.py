@@ -191,7 +191,12 @@ def test_the_parameters_of_a_run_are_those_of_its_section() -> None:
     deps = {"data/processed/train.npz": "a", "digits/training": "b.dir"}
     stage = lock.Stage("train@cnn", {"params.yaml": params}, deps, {})
     facts = contents.facts_of(stage)
-    assert facts.params == {"seed": 0, "epochs": 2, "augmentation.shift": 1.0}
+    assert facts.params == {
+        "seed": 0,
+        "epochs": 2,
+        "augmentation.shift": 1.0,
+        "data.name": "mnist",
+    }
     assert facts.data == {"data/processed/train.npz": "a"}
     assert (facts.experiment, facts.run_name) == (store.MODELS, "cnn")
     download = lock.Stage("download", {"params.yaml": {"data": {"retries": 2}}}, {}, {})
