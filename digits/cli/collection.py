@@ -1,14 +1,20 @@
-"""What was collected while serving: `digits collected`."""
+"""What was collected while serving: `digits collected` and `digits drift`."""
 
+import json
 import re
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digits.base.errors import UserError
-from digits.cli.app import app
+from digits.cli.app import ModelOption, app, user_path
+
+if TYPE_CHECKING:  # numpy and OpenCV, for which `--help` need not wait
+    from digits.collection.records import Record
+    from digits.collection.watch import Watch
 
 DEFAULT = Path("data/collected")
 FolderArgument = Annotated[
@@ -68,7 +74,7 @@ def show_collected(
     _export(export, found, classes, most_per_session)
 
 
-def _table(found: list) -> str:
+def _table(found: "list[Record]") -> str:
     from tabulate import tabulate
 
     from digits.collection import records
@@ -94,7 +100,7 @@ def _natural(name: str) -> tuple[float, str]:
     return (int(name), "") if re.fullmatch(r"\d{1,9}", name) else (float("inf"), name)
 
 
-def _export(name: str, found: list, classes: list[str], most: int) -> None:
+def _export(name: str, found: "list[Record]", classes: list[str], most: int) -> None:
     from digits import params
     from digits.collection import exporting
 
@@ -104,3 +110,94 @@ def _export(name: str, found: list, classes: list[str], most: int) -> None:
         typer.echo(line)
     typer.echo(f"wrote {exported.folder} and the entry {name} in datasets.yaml")
     typer.echo(f"next: dvc exp run -S 'data.extra=[{name}]'")
+
+
+class FailIf(StrEnum):
+    DRIFT = "drift"
+
+
+@app.command("drift")
+def watch_drift(
+    context: typer.Context,
+    folder: FolderArgument = None,
+    since: Annotated[str, typer.Option(help="How far to look back: days or hours.")] = "7d",
+    model: ModelOption = None,
+    fail_if: Annotated[
+        FailIf | None, typer.Option(help="End with exit code 3 if there is drift.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare what was served with the data that the models were trained on.
+
+    Each feature has a two-sample test, corrected for their number, and an effect size; the
+    reference are the images of data/processed/validation.npz as --model reads them. A page is
+    written into the folder of what was collected, with the digits that are most unusual, and a
+    run into MLflow's experiment digits-serving, a step for each day. `digits serve --collect`
+    tells Prometheus of the newest result.
+    """
+    where = context.obj / folder if folder else DEFAULT
+    chosen = user_path(context, model)
+
+    from digits.collection import records, watch
+
+    begin = watch.since(since)
+    with records.opened(where) as connection:
+        found, classes = records.select(connection, begin), records.classes_of(connection)
+    result = _watch(found, classes, chosen)
+
+    from digits.collection import report
+
+    watch.write(result, where)
+    page = report.write(result, where)
+    report.log(result, where)
+    typer.echo(json.dumps(result.as_json(), indent=2) if as_json else _findings(result, page))
+    if fail_if and result.drifted:
+        raise typer.Exit(3)
+
+
+def _watch(found: "list[Record]", classes: list[str], model: str) -> "Watch":
+    """Make the reference with the models that answered, as far as they are here."""
+    from digits.collection import watch
+    from digits.data import splits
+    from digits.recognition.recognizer import Recognizer
+
+    reference = Path("data/processed/validation.npz")
+    if not reference.exists():
+        raise UserError(f"{reference}: to compare with; `dvc pull` or `dvc repro` brings it")
+    main = Recognizer(model)
+    answered = {name for record in found for name in record.answers}
+    others = [
+        Recognizer(path)
+        for path in sorted(Path("models").glob("*"))
+        if path.name in answered - {main.network.name} and (path / "model.onnx").exists()
+    ]
+    features = watch.describe(
+        splits.load(reference).images,
+        [each.classify for each in (main, *others)],
+        main.threshold,
+    )
+    return watch.watch(found, classes, features, main.origin.md5)
+
+
+def _findings(result: "Watch", page: Path) -> str:
+    from tabulate import tabulate
+
+    rows = [
+        [
+            each.feature,
+            f"{each.reference:.4g}",
+            f"{each.served:.4g}",
+            f"{each.psi:.3f}",
+            f"{each.p:.2g}",
+            f"{each.corrected_p:.2g}",
+            "drift" if each.drifted else "",
+        ]
+        for each in result.findings
+    ]
+    header = ["feature", "in training", "served", "PSI", "p", "corrected", ""]
+    verdict = f"drift: {', '.join(result.drifted)}" if result.drifted else "no drift"
+    lines = [f"{result.served:,} digits served against {result.reference:,}: {verdict}"]
+    if result.others:
+        lines.append(f"{result.others:,} of them were answered by another version than --model")
+    table = tabulate(rows, header, disable_numparse=True)
+    return "\n".join([*lines, "", table, "", f"look at {page}"])

@@ -17,6 +17,7 @@ from digits.base.errors import UserError
 from digits.base.text import one_line
 
 FILE = "collected.sqlite"
+DRIFT = "drift.json"  # beside it, what `digits drift` found last
 NONE = "none"  # the class of what is no digit
 WRITER = "writer"  # who judges on the page that he or she wrote on
 SIDE = 28

@@ -36,6 +36,17 @@ class Metrics:
             ["result"],
             registry=self.registry,
         )
+        self.drift = Gauge(
+            "digits_drift_psi",
+            "Effect size of a feature's drift, as `digits drift` found it last.",
+            ["feature"],
+            registry=self.registry,
+        )
+        self.drifted = Gauge(
+            "digits_drifted_features",
+            "Features that have drifted, as `digits drift` found it last.",
+            registry=self.registry,
+        )
         self.digits = Counter(
             "digits_answers", "Digits answered.", ["refused"], registry=self.registry
         )

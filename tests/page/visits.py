@@ -28,14 +28,15 @@ expect.set_options(timeout=15_000)  # a machine that does other work as well is 
 class Server:
     """`digits serve` in a workspace with two models, to be ended and started again."""
 
-    def __init__(self, workspace: Path, environment: dict[str, str]) -> None:
+    def __init__(self, workspace: Path, environment: dict[str, str], *options: str) -> None:
         self._workspace, self._environment = workspace, environment
+        self._options = [*NAMES, *options]
         self._port = "0"
         self.start()
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "digits.cli", "serve", "--port", self._port, *NAMES],
+            [sys.executable, "-m", "digits.cli", "serve", "--port", self._port, *self._options],
             cwd=self._workspace,
             env=self._environment,
             stdout=subprocess.PIPE,

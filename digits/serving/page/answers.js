@@ -5,6 +5,7 @@
  * @import { Answer, Digit } from "./reader.js"
  */
 
+import { NONE } from "./collection.js";
 import { bytes, drawInk } from "./drawing.js";
 import { element, resize, say } from "./elements.js";
 
@@ -42,12 +43,14 @@ export function onChoice(/** @type {(index: number) => void} */ choose) {
   });
 }
 
-/** What the first model says, a line for each row. */
+/** What the first model says, or the writer, a line for each row. */
 function rows(/** @type {Digit[]} */ digits) {
-  const first = ({ answers }) => label(Object.values(answers)[0]);
   const several = [];
-  for (const digit of digits) (several[digit.row] = several[digit.row] || []).push(first(digit));
-  return several.map((row) => row.join(" ")).join("\n");
+  for (const digit of digits) {
+    if (digit.said === NONE) continue;
+    (several[digit.row] = several[digit.row] || []).push(first(digit));
+  }
+  return several.filter(Boolean).map((row) => row.join(" ")).join("\n");
 }
 
 /** What an element shows: what has not changed is not drawn again, however much there is. */
@@ -62,7 +65,7 @@ function isShown(where, /** @type {any[]} */ ...what) {
 function showBox(box, /** @type {Digit} */ digit, isChosen, sheet) {
   if (isShown(box, digit, isChosen, sheet.width, sheet.height)) return;
   const [left, top, width, height] = digit.box;
-  box.dataset.digit = label(Object.values(digit.answers)[0]);
+  box.dataset.digit = digit.said === NONE ? "no digit" : first(digit);
   box.classList.toggle("chosen", isChosen);
   box.style.left = `${(100 * left) / sheet.width}%`;
   box.style.top = `${(100 * top) / sheet.height}%`;
@@ -81,11 +84,16 @@ function showButton(button, /** @type {Digit} */ digit, isChosen) {
   const models = Object.entries(digit.answers);
   button.setAttribute("aria-pressed", isChosen);
   drawInk(picture, bytes(digit.crop));
-  resize(answers, models.length, () => element("span"));
+  resize(answers, models.length + (digit.said ? 1 : 0), () => element("span"));
   models.forEach(([model, answer], i) => {
     say(answers.children[i], `${model} ${label(answer)}, ${percent(answer.confidence, 0)} %`);
   });
+  if (digit.said) say(answers.lastChild, `you: ${digit.said === NONE ? "no digit" : digit.said}`);
 }
+
+/** What the writer says, else the first model. */
+const first = (/** @type {Digit} */ { answers, said }) =>
+  said ?? label(Object.values(answers)[0]);
 
 function showDetail(/** @type {Digit} */ { crop, answers }, /** @type {string[]} */ classes) {
   drawInk(seen, bytes(crop));

@@ -1,6 +1,7 @@
 /** The page: what is written is read at once, and the answers are shown. */
 
 import { onChoice, showAnswers } from "./answers.js";
+import { Collection } from "./collection.js";
 import { say } from "./elements.js";
 import { areShown, onOpen, showMaps } from "./maps.js";
 import { Paper } from "./paper.js";
@@ -27,6 +28,14 @@ const reader = new Reader(state, show, {
   },
 });
 
+const collection = new Collection({
+  settled: () => !paper.isBlank && reader.read(),
+  corrected: () => show(reading),
+  trouble: (text) => say(trouble, text),
+});
+
+/** @type {import("./reader.js").Reading} */
+let reading = { digits: [], classes: [], milliseconds: 0 };
 /** @type {import("./reader.js").Digit[]} */
 let digits = []; // as last read, their boxes in pixels of the sheet
 let focus = { x: 0, y: 0 }; // the digit nearest to it is looked at closely
@@ -74,14 +83,17 @@ function state() {
     plain: () => paper.plain(),
     isWriting: pens.isWriting, // half a digit is not to be cut in two, which would take long, too
     maps: areShown() && digits.length ? nearest() : undefined,
+    session: pens.isWriting ? undefined : collection.session,
   };
 }
 
-function show(/** @type {import("./reader.js").Reading} */ reading) {
-  digits = reading.digits;
+function show(/** @type {import("./reader.js").Reading} */ newest) {
+  reading = newest;
+  digits = collection.recall(reading.digits);
   const nothing = paper.isBlank || pens.isWriting ? "" : "no digit found";
   const chosen = nearest();
   showAnswers(digits, reading.classes, chosen, paper.sheet, nothing);
+  collection.show(digits[chosen], reading.classes);
   showMaps(reading.maps?.layers ?? []);
   say(time, `read in ${reading.milliseconds.toFixed(0)} ms`);
   copy.disabled = !digits.length;
@@ -98,13 +110,16 @@ function nearest() {
 function look(/** @type {number} */ index) {
   const [left, top, width, height] = digits[index].box;
   focus = { x: left + width / 2, y: top + height / 2 };
+  collection.open();
   reader.read();
 }
 
 function changed(/** @type {number | undefined} */ when) {
   showTools();
+  collection.changed();
   if (paper.isBlank) {
     digits = []; // as the server will say, if it is there
+    collection.show(undefined, []);
     showAnswers(digits, [], -1, paper.sheet, "");
     showMaps([]);
     copy.disabled = true;
@@ -155,6 +170,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 onChoice(look);
+reader.hasServer().then((hasServer) => hasServer && collection.describe());
 onOpen(() => reader.read());
 takePictures(
   (picture) => revise(() => paper.show(picture)),

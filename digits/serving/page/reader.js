@@ -2,12 +2,13 @@
  * Asks for the newest drawing to be read, one question at a time.
  *
  * @typedef {{digit: string, confidence: number, probabilities: number[], refused: boolean}} Answer
- * @typedef {{box: number[], row: number, crop: string | Uint8Array, answers: Object<string, Answer>}} Digit
+ * @typedef {{box: number[], row: number, crop: string | Uint8Array, answers: Object<string, Answer>,
+ *   id?: string, said?: string}} Digit id and said: see `Collection`
  * @typedef {{name: string, pools: boolean, channels: number, height: number, width: number,
  *   pixels: string | Uint8Array}} Layer
  * @typedef {{digits: Digit[], classes: string[], maps?: {digit: number, layers: Layer[]},
  *   milliseconds: number}} Reading
- * @typedef {{revision: number, isWriting: boolean, maps?: number,
+ * @typedef {{revision: number, isWriting: boolean, maps?: number, session?: string,
  *   sheet: import("./paper.js").Sheet, plain: () => HTMLCanvasElement}} State
  */
 
@@ -58,6 +59,12 @@ export class Reader {
     }
   }
 
+  /** Whether there is a server, once it is known. */
+  async hasServer() {
+    await this.#described;
+    return this.#device.hasServer;
+  }
+
   async #ask(/** @type {number[]} */ written) {
     const [state, start] = [this.state(), performance.now()];
     const ticking = setInterval(() => this.#tick(start), TICK);
@@ -91,7 +98,7 @@ export class Reader {
   async #reading(/** @type {State} */ state) {
     await this.#described;
     if (!this.#device.hasServer) await this.#opened;
-    if (this.#device.isReady && !state.sheet.picture) {
+    if (this.#device.isReady && !state.sheet.picture && !state.session) {
       try {
         return await this.#device.read(state);
       } catch (error) {

@@ -16,6 +16,8 @@ export async function askServer(/** @type {import("./reader.js").State} */ state
   const { width, height, picture, strokes } = state.sheet;
   const query = new URLSearchParams({ unfinished: state.isWriting });
   if (state.maps !== undefined) query.set("maps", state.maps);
+  if (state.session) query.set("session", state.session);
+  else query.set("collect", false);
   let answer;
   if (picture) {
     query.set("width", width);

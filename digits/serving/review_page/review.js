@@ -1,8 +1,8 @@
 /** The review: one collected digit at a time, one key for each. */
 
 const NONE = "none";
-const [form, reviewer, main, left, crop, said, others, classes, trouble] = [
-  "#who", "#reviewer", "main", "#left", "#crop", "#said", "#others", "#classes", "#trouble",
+const [form, reviewer, work, left, crop, said, others, classes, trouble] = [
+  "#who", "#reviewer", "#work", "#left", "#crop", "#said", "#others", "#classes", "#trouble",
 ].map((selector) => document.querySelector(selector));
 
 /** @type {{id: string, crop: string, digit: string, confidence: number, refused: boolean,
@@ -16,7 +16,7 @@ const skipped = new Set();
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   form.hidden = true;
-  main.hidden = false;
+  work.hidden = false;
   fetchMore();
 });
 
@@ -99,7 +99,7 @@ async function ask(url, options = {}) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (main.hidden || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (work.hidden || event.ctrlKey || event.metaKey || event.altKey) return;
   const isButton = event.target instanceof HTMLButtonElement;
   if (names.includes(event.key)) judge(event.key);
   else if (event.key === "n") judge(NONE);

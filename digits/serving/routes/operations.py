@@ -1,11 +1,16 @@
 """What operators ask: /health, /version and /metrics."""
 
+from pathlib import Path
+
+import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from digits.collection.records import DRIFT
 from digits.serving import schemas
 from digits.serving.encoding import json_response
+from digits.serving.metrics import Metrics
 from digits.serving.service import Service
 
 
@@ -42,6 +47,21 @@ def router(service: Service) -> APIRouter:
     @routes.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
     def prometheus() -> Response:
         """Counts and times for Prometheus."""
+        if service.collector:
+            _tell_drift(service.collector.settings.folder, service.metrics)
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return routes
+
+
+def _tell_drift(folder: Path, metrics: Metrics) -> None:
+    """Set the gauges to the newest result of `digits drift`, if there is one."""
+    try:
+        found = orjson.loads((folder / DRIFT).read_bytes())
+        psi = {each["feature"]: float(each["psi"]) for each in found["features"]}
+        count = len(found["drifted"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for feature, value in psi.items():
+        metrics.drift.labels(feature).set(value)
+    metrics.drifted.set(count)

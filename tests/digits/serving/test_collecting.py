@@ -155,3 +155,15 @@ def test_reading_goes_on_while_nothing_can_be_kept(
     other.rollback()
     other.close()
     assert judge(client, identity, "1").status_code == 200
+
+
+def test_prometheus_is_told_of_the_drift(client: httpx.Client, tmp_path: Path) -> None:
+    assert "digits_drift_psi{" not in client.get("/metrics").text
+    (tmp_path / "drift.json").write_text(
+        '{"drifted": ["ink"], "features": [{"feature": "ink", "psi": 0.25}]}'
+    )
+    metrics = client.get("/metrics").text
+    assert 'digits_drift_psi{feature="ink"} 0.25' in metrics
+    assert "digits_drifted_features 1.0" in metrics
+    (tmp_path / "drift.json").write_text("{")
+    assert client.get("/metrics").status_code == 200
