@@ -19,6 +19,7 @@ from digits.cli.app import (
 
 if TYPE_CHECKING:
     from digits.recognition.answers import Answer
+    from digits.recognition.reading import Reading
 
 
 @app.command("predict")
@@ -78,7 +79,7 @@ def predict_pictures(
 
 
 def _gather(
-    results: "Generator[tuple[str, list[Answer] | str], None, None]", total: int, as_csv: bool
+    results: "Generator[Reading, None, None]", total: int, as_csv: bool
 ) -> "tuple[dict[str, list[Answer]], list[str]]":
     """Gather the answers, with a bar on a terminal, until the end or Ctrl-C.
 

@@ -18,8 +18,20 @@ WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # more than 8 bits o
 Image.MAX_IMAGE_PIXELS = None  # `decode` has a lower limit, and its own words for it
 
 
+def count_pages(content: bytes) -> int:
+    """Count the pages of a TIFF file; of any other file, and of a damaged one, it is one."""
+    try:
+        with Image.open(io.BytesIO(content), formats=["TIFF"]) as image:
+            return int(getattr(image, "n_frames", 1))
+    except Exception:  # `decode` names what is wrong
+        return 1
+
+
 def decode(
-    content: bytes, most_pixels: int = MOST_PIXELS, formats: Sequence[str] = FORMATS
+    content: bytes,
+    most_pixels: int = MOST_PIXELS,
+    formats: Sequence[str] = FORMATS,
+    page: int = 0,
 ) -> np.ndarray:
     """Decode a picture file, the right way up; of an animation, its first picture.
 
@@ -29,6 +41,7 @@ def decode(
         content: PNG, JPEG, WebP, BMP, GIF, TIFF or PNM.
         most_pixels: more are refused by the file's header, before anything is unpacked.
         formats: of FORMATS, those that are taken.
+        page: of a TIFF file, from 0 on.
 
     Returns:
         `uint8 (height, width, 3)`, red, green, blue.
@@ -38,6 +51,8 @@ def decode(
     """
     try:
         with Image.open(io.BytesIO(content), formats=list(formats)) as image:
+            if page:
+                image.seek(page)
             if image.width * image.height > most_pixels:
                 raise UserError(
                     f"{image.width} x {image.height} pixels: at most {most_pixels:,} are read; "

@@ -10,9 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tabulate import tabulate
 
 from digits.base.errors import UserError
+from digits.recognition import decoding
 from digits.recognition.answers import TOP, Answer, corners
 from digits.recognition.recognizer import Recognizer
 
@@ -20,7 +22,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 STDIN = "-"
 AHEAD = 2  # pictures for each worker that may be read before they are asked for
 
-ReadOne = Callable[[bytes], list[Answer]]
+ReadOne = Callable[[bytes | np.ndarray], list[Answer]]
+Reading = tuple[str, list[Answer] | str]  # a picture's name, its answers or what is wrong with it
 Found = Mapping[str, Sequence[Answer]]  # by picture
 
 
@@ -64,36 +67,48 @@ def list_pictures(names: Sequence[str], folder: Path = Path()) -> Listing:
 
 def read(
     read_one: ReadOne, pictures: Sequence[str], folder: Path = Path(), workers: int = 1
-) -> Generator[tuple[str, list[Answer] | str], None, None]:
+) -> Generator[Reading, None, None]:
     """Read pictures, several at a time, and give each as soon as it and those before are read.
 
     Args:
-        read_one: from the bytes of a picture to its answers, such as `Recognizer.read`.
+        read_one: from a picture, its file's bytes or its pixels, to its answers, such as
+            `Recognizer.read`.
         pictures: names, see `list_pictures`.
         folder: what they are relative to.
         workers: pictures at a time, a thread each.
 
     Yields:
-        A picture's name, and its answers; or why it cannot be read.
+        A picture's name, and its answers; or why it cannot be read. Of a TIFF file with
+        several pages, each page.
     """
-    waiting: deque[tuple[str, Future[list[Answer] | str]]] = deque()
+    waiting: deque[Future[list[Reading]]] = deque()
     executor = ThreadPoolExecutor(workers, "pictures")
     try:
         for name in pictures:
-            waiting.append((name, executor.submit(_read_named, read_one, name, folder)))
+            waiting.append(executor.submit(_read_pages, read_one, name, folder))
             if len(waiting) > AHEAD * workers:  # memory does not grow with their number
-                first, future = waiting.popleft()
-                yield first, future.result()
+                yield from waiting.popleft().result()
         while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
+            yield from waiting.popleft().result()
     finally:
         executor.shutdown(cancel_futures=True)
 
 
-def _read_named(read_one: ReadOne, name: str, folder: Path) -> list[Answer] | str:
+def _read_pages(read_one: ReadOne, name: str, folder: Path) -> list[Reading]:
     try:
-        return read_one(sys.stdin.buffer.read() if name == STDIN else (folder / name).read_bytes())
+        content = sys.stdin.buffer.read() if name == STDIN else (folder / name).read_bytes()
+    except OSError as error:
+        return [(name, str(error.strerror))]
+    if (pages := decoding.count_pages(content)) == 1:
+        return [(name, _answers(read_one, content))]
+    return [
+        (f"{name}, page {page + 1}", _answers(read_one, content, page)) for page in range(pages)
+    ]
+
+
+def _answers(read_one: ReadOne, content: bytes, page: int | None = None) -> list[Answer] | str:
+    try:
+        return read_one(content if page is None else decoding.decode(content, page=page))
     except UserError as error:
         return str(error)
     except OSError as error:

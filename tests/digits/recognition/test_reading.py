@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from digits import Recognizer
 from digits.recognition import reading
@@ -105,6 +106,16 @@ def test_pictures_are_given_in_order_and_as_they_are_read(workspace: Path) -> No
     read = list(reading.read(recognizer.read, names, workspace, workers=4))
     assert [name for name, _ in read] == names
     assert read[1][1] == "No such file or directory"
+
+
+def test_each_page_of_a_tiff_is_read(workspace: Path) -> None:
+    first, *others = [Image.fromarray(small_model.handwriting(text)) for text in ("12", "4", "0")]
+    first.save(workspace / "scan.tif", save_all=True, append_images=others)
+    done = predict(workspace, "scan.tif", "--csv")
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    pages = ["scan.tif, page 1", "scan.tif, page 1", "scan.tif, page 2", "scan.tif, page 3"]
+    assert [row["picture"] for row in rows] == pages
+    assert [row["digit"] for row in rows] == list("1240")
 
 
 def test_a_picture_of_200_megapixels_gets_our_own_words(workspace: Path) -> None:
