@@ -112,7 +112,7 @@ def test_each_page_of_a_tiff_is_read(workspace: Path) -> None:
     first, *others = [Image.fromarray(small_model.handwriting(text)) for text in ("12", "4", "0")]
     first.save(workspace / "scan.tif", save_all=True, append_images=others)
     done = predict(workspace, "scan.tif", "--csv")
-    rows = list(csv.DictReader(done.stdout.splitlines()))
+    rows = list(csv.DictReader(done.stdout.decode().splitlines()))
     pages = ["scan.tif, page 1", "scan.tif, page 1", "scan.tif, page 2", "scan.tif, page 3"]
     assert [row["picture"] for row in rows] == pages
     assert [row["digit"] for row in rows] == list("1240")
