@@ -33,10 +33,11 @@ STROKES = {
 
 def curves(digit: str, points: int = 25) -> list[np.ndarray]:
     """Return the strokes of a digit: curves, `float64 (points, 2)` each, 1 the digit's height."""
-    return [_curve(stroke, points) for stroke in STROKES[digit]]
+    return [through(stroke, points) for stroke in STROKES[digit]]
 
 
-def _curve(stroke: str, points: int) -> np.ndarray:
+def through(stroke: str, points: int = 25) -> np.ndarray:
+    """Return a curve through points such as "0,50 20,0", `float64 (points, 2)`, 100 being 1."""
     passed = np.array([[float(number) for number in pair.split(",")] for pair in stroke.split()])
     # By the root of the distance, which keeps a spline from swinging out.
     steps = np.sqrt(np.linalg.norm(np.diff(passed, axis=0), axis=1))

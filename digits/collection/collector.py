@@ -20,6 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import orjson
 
 from digits.base.text import one_line
 from digits.collection import records
@@ -54,15 +55,27 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What models say of N images.
+
+    Attributes:
+        of: each model by its name, the main one first: for each image the likeliest class and
+            its confidence.
+        refused: for each image, whether the main model refused.
+    """
+
+    of: Mapping[str, Sequence[tuple[str, float]]]
+    refused: Sequence[bool]
+
+
+@dataclass(frozen=True)
 class Reading:
     """What a request was answered.
 
     Attributes:
         session: of the client; None: one is made for this request alone.
         images: `uint8 (N, 28, 28)`.
-        answers: of each model by its name, the main one first: for each image `digit`, the
-            likeliest class, and `confidence`.
-        refused: for each image, whether the main model refused.
+        answers: makes the answers; called by the thread that writes.
         md5s: of each model by its name.
         version: of the main model in MLflow's registry, if it comes from there.
         picture: what was read, a file or grey pixels, if it is to be kept.
@@ -70,8 +83,7 @@ class Reading:
 
     session: str | None
     images: np.ndarray
-    answers: Mapping[str, Sequence[tuple[str, float]]]
-    refused: Sequence[bool]
+    answers: Callable[[], Answers]
     md5s: Mapping[str, str]
     version: str | None
     picture: bytes | np.ndarray | None = None
@@ -106,7 +118,7 @@ class Collector:
         # Equal crops of a session have one id, also after a restart: the page asks again and
         # again for the digits that are still there. Nobody can guess the id of another's.
         self._key = records.fact(self._connection, "key", secrets.token_bytes(32))
-        self._queue: queue.Queue[Any] = queue.Queue(WAITING)
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()  # the one written in C
         self._complaint = ""
         self._trimmed = 0.0
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
@@ -122,11 +134,10 @@ class Collector:
         if not len(reading.images) or not self._is_chosen(session):
             return []
         ids = [self._id(session, image.tobytes()) for image in reading.images]
-        try:
-            self._queue.put_nowait((time.time(), session, ids, reading))
-        except queue.Full:
+        if self._queue.qsize() >= WAITING:
             self._tell("lost", len(ids))
             return []
+        self._queue.put((time.time(), session, ids, reading))
         return ids
 
     def judge(self, identity: str, name: str | None, reviewer: str) -> Future[bool]:
@@ -143,10 +154,10 @@ class Collector:
         """
         future: Future[bool] = Future()
         verdict = {"id": identity, "class": name, "reviewer": reviewer, "time": time.time()}
-        try:
-            self._queue.put_nowait((verdict, future))
-        except queue.Full as error:
-            future.set_exception(error)
+        if self._queue.qsize() >= WAITING:
+            future.set_exception(queue.Full())
+        else:
+            self._queue.put((verdict, future))
         return future
 
     def close(self) -> None:
@@ -187,8 +198,8 @@ class Collector:
         try:
             with self._connection:  # one transaction
                 self._connection.execute("BEGIN IMMEDIATE")
-                for each in readings:
-                    self._insert(*each)
+                rows = [row for each in readings for row in self._rows(*each)]
+                records.insert(self._connection, rows)
                 found = [records.judge(self._connection, verdict) for verdict, _ in verdicts]
         except sqlite3.Error as error:
             self._fail(error, count, [future for _, future in verdicts])
@@ -212,7 +223,10 @@ class Collector:
             logger.warning("not collected: %s; reading goes on", reason)
         self._complaint = reason
 
-    def _insert(self, when: float, session: str, ids: Sequence[str], reading: Reading) -> None:
+    def _rows(
+        self, when: float, session: str, ids: Sequence[str], reading: Reading
+    ) -> list[tuple[Any, ...]]:
+        """The digits of a reading as `records.insert` takes them; its picture is kept at once."""
         picture = None
         if reading.picture is not None:
             content = _encoded(reading.picture)
@@ -220,29 +234,35 @@ class Collector:
             picture_row = (picture, session, when, content)
             insert = "INSERT OR IGNORE INTO pictures VALUES (?, ?, ?, ?)"
             self._connection.execute(insert, picture_row)
-        main = next(iter(reading.answers))
+        answers = reading.answers()
+        main = next(iter(answers.of))
+        rows = []
         for index, (identity, image) in enumerate(zip(ids, reading.images, strict=True)):
-            said = {name: of_model[index] for name, of_model in reading.answers.items()}
-            answers = {
+            said = {name: of_model[index] for name, of_model in answers.of.items()}
+            given = {
                 name: {"digit": digit, "confidence": confidence, "md5": reading.md5s[name]}
                 for name, (digit, confidence) in said.items()
             }
-            row = {
-                "id": identity,
-                "session": session,
-                "time": when,
-                "crop": image.tobytes(),
-                "digit": said[main][0],
-                "confidence": said[main][1],
-                "refused": reading.refused[index],
-                "disagree": len({digit for digit, _ in said.values()}) > 1,
-                "answers": json.dumps(answers),
-                "model": main,
-                "version": reading.version,
-                "md5": reading.md5s[main],
-                "picture": picture,
-            }
-            self._connection.execute(records.INSERT, row)
+            digit, confidence = said[main]
+            disagree = len({digit for digit, _ in said.values()}) > 1
+            rows.append(
+                (
+                    identity,
+                    session,
+                    when,
+                    image.tobytes(),
+                    digit,
+                    confidence,
+                    answers.refused[index],
+                    disagree,
+                    orjson.dumps(given).decode(),
+                    main,
+                    reading.version,
+                    reading.md5s[main],
+                    picture,
+                )
+            )
+        return rows
 
     def _trim(self) -> None:
         now = time.monotonic()

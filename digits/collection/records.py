@@ -37,13 +37,10 @@ CREATE TABLE IF NOT EXISTS pictures (
     id TEXT PRIMARY KEY, session TEXT NOT NULL, time REAL NOT NULL, content BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS digits_by_time ON digits (time);
-CREATE INDEX IF NOT EXISTS digits_by_session ON digits (session);
 CREATE INDEX IF NOT EXISTS pictures_by_time ON pictures (time);
 """
-INSERT = (
-    "INSERT OR IGNORE INTO digits VALUES (:id, :session, :time, :crop, :digit, :confidence, "
-    ":refused, :disagree, :answers, :model, :version, :md5, :picture)"
-)
+ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # a digit's columns in their order
+AT_ONCE = 100  # rows of a statement
 # One row a digit: how many classes the verdicts name, one of them, and whose they are.
 JUDGED = """
 SELECT digits.*, COUNT(DISTINCT verdicts.class) AS classes, MIN(verdicts.class) AS class,
@@ -167,6 +164,17 @@ def to_review(connection: sqlite3.Connection, reviewer: str, most: int) -> list[
     """  # noqa: S608
     rows = connection.execute(query, {"reviewer": reviewer, "most": most})
     return [_record(row) for row in rows]
+
+
+def insert(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Keep digits that are not there yet, the columns of each in their order.
+
+    A statement has many rows: while SQLite works on them, the other threads run.
+    """
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        statement = f"INSERT OR IGNORE INTO digits VALUES {', '.join([ROW] * len(some))}"  # noqa: S608
+        connection.execute(statement, [value for row in some for value in row])
 
 
 def judge(connection: sqlite3.Connection, verdict: Mapping[str, Any]) -> bool:

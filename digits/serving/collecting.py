@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from fastapi import Depends, Query
 
-from digits.collection.collector import Reading
+from digits.collection.collector import Answers, Reading
 from digits.collection.records import SIDE
 from digits.recognition.recognizer import Recognizer
 from digits.serving.service import Service
@@ -65,12 +65,17 @@ def collect(
     if collector is None or not wish.collect or images.shape[1:] != (SIDE, SIDE):
         return []
     main, probabilities = answers[0]
+
+    def make() -> Answers:
+        refused = ~(probabilities.max(axis=1) >= main.threshold)
+        likeliest = {model.network.name: _likeliest(model, given) for model, given in answers}
+        return Answers(likeliest, refused.tolist())
+
     return collector.collect(
         Reading(
             wish.session,
             images,
-            {model.network.name: _likeliest(model, given) for model, given in answers},
-            (~(probabilities.max(axis=1) >= main.threshold)).tolist() if len(images) else [],
+            make,
             {model.network.name: model.origin.md5 for model, _ in answers},
             main.origin.version,
             picture if collector.settings.pictures else None,
@@ -80,8 +85,6 @@ def collect(
 
 def _likeliest(model: Recognizer, probabilities: np.ndarray) -> list[tuple[str, float]]:
     """The class and the confidence of each image, also where the model refuses."""
-    if not len(probabilities):
-        return []
     names = [model.network.classes[index] for index in probabilities.argmax(axis=1).tolist()]
     confidences = probabilities.max(axis=1).astype(float).round(6).tolist()
     return list(zip(names, confidences, strict=True))

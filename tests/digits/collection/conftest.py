@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digits.collection.collector import Collector, Reading, Settings
+from digits.collection.collector import Answers, Collector, Reading, Settings
 from tests import small_model
 
 CLASSES = [str(number) for number in range(10)]
@@ -52,7 +52,9 @@ def reading(
         "md5s": {"cnn": "a" * 32, "mlp": "b" * 32},
         "version": "mnist version 3",
     }
-    return Reading(**values | changes)
+    values |= changes
+    answers = Answers(values.pop("answers"), values.pop("refused"))
+    return Reading(answers=lambda: answers, **values)
 
 
 def label(number: int) -> str:

@@ -110,10 +110,8 @@ def test_a_session_is_forgotten_without_a_trace(collect: Collect, tmp_path: Path
 def test_the_oldest_goes_first(tmp_path: Path) -> None:
     with closing(records.connect(tmp_path / "kept" / records.FILE)) as connection:
         for n in range(400):
-            row = {"id": f"{n:024x}", "session": "s", "time": n, "crop": image(n).tobytes()}
-            row |= {"digit": "1", "confidence": 1.0, "refused": 0, "disagree": 0}
-            row |= {"answers": "{}", "model": "cnn", "version": None, "md5": "", "picture": None}
-            connection.execute(records.INSERT, row)
+            row = (f"{n:024x}", "s", n, image(n).tobytes(), "1", 1.0, 0, 0, "{}", "cnn", None)
+            records.insert(connection, [(*row, "", None)])
         connection.commit()
         removed = records.trim(connection, 250_000, oldest=50)
         connection.commit()
