@@ -1,5 +1,6 @@
 """The server: `digits serve`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,20 @@ import typer
 
 from digits.cli.app import CheckedOption, ModelOption, ThresholdOption, app, user_path
 
+HostOption = Annotated[
+    str, typer.Option(help="0.0.0.0: all of the network, which needs the token.")
+]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="Of the model, for one batch.")]
+BytesOption = Annotated[int, typer.Option(min=1, help="Of a request's body.")]
+PixelsOption = Annotated[int, typer.Option(min=1, help="Of a picture, unpacked.")]
+DigitsOption = Annotated[int, typer.Option(min=1, help="Of a picture.")]
+SecondsOption = Annotated[float, typer.Option(min=0.001, help="For a request.")]
+WaitingOption = Annotated[int, typer.Option(min=1, help="Pictures at work or waiting.")]
+ConnectionsOption = Annotated[int, typer.Option(min=1, help="Open at a time.")]
+PerAddressOption = Annotated[
+    int, typer.Option(min=1, help="Connections of one address, but for this machine's.")
+]
 AllowedHostOption = Annotated[
     list[str] | None,
     typer.Option(help="A further name by which the server is asked for; *: any. Repeatable."),
@@ -21,54 +36,50 @@ TokenOption = Annotated[
 NoTokenOption = Annotated[
     bool, typer.Option("--no-token", help="Let whoever reaches the address use it.")
 ]
+CertfileOption = Annotated[Path | None, typer.Option(help="A certificate, PEM, for https.")]
+KeyfileOption = Annotated[Path | None, typer.Option(help="Its key, PEM.")]
+FollowOption = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at an alias.")]
+CollectOption = Annotated[
+    Path | None,
+    typer.Option(help="Keep each digit read, in this folder: see docs/loop.md.", metavar="FOLDER"),
+]
+ShareOption = Annotated[float, typer.Option(min=0, max=1, help="Of the sessions, to keep.")]
+PicturesOption = Annotated[
+    bool, typer.Option("--collect-pictures", help="Keep whole pictures, too.")
+]
+DaysOption = Annotated[float, typer.Option(min=0.001, help="After which a digit is forgotten.")]
+MegabytesOption = Annotated[
+    float, typer.Option(min=0.1, help="Of the file; the oldest digits go first.")
+]
 
 
 @app.command("serve")
 def serve_model(
     context: typer.Context,
     model: ModelOption = None,
-    host: Annotated[
-        str, typer.Option(help="0.0.0.0: all of the network, which needs the token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
     threshold: ThresholdOption = None,
     require_checked: CheckedOption = False,
-    threads: Annotated[int, typer.Option(min=1, help="Of the model, for one batch.")] = 2,
-    max_bytes: Annotated[int, typer.Option(min=1, help="Of a request's body.")] = 16_000_000,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Of a picture, unpacked.")] = 25_000_000,
-    max_digits: Annotated[int, typer.Option(min=1, help="Of a picture.")] = 200,
-    max_seconds: Annotated[float, typer.Option(min=0.001, help="For a request.")] = 10,
-    max_waiting: Annotated[int, typer.Option(min=1, help="Pictures at work or waiting.")] = 64,
-    max_connections: Annotated[int, typer.Option(min=1, help="Open at a time.")] = 2000,
-    max_per_address: Annotated[
-        int, typer.Option(min=1, help="Connections of one address, but for this machine's.")
-    ] = 256,
+    threads: ThreadsOption = 2,
+    max_bytes: BytesOption = 16_000_000,
+    max_pixels: PixelsOption = 25_000_000,
+    max_digits: DigitsOption = 200,
+    max_seconds: SecondsOption = 10,
+    max_waiting: WaitingOption = 64,
+    max_connections: ConnectionsOption = 2000,
+    max_per_address: PerAddressOption = 256,
     allowed_host: AllowedHostOption = None,
     token: TokenOption = None,
     no_token: NoTokenOption = False,
-    certfile: Annotated[Path | None, typer.Option(help="A certificate, PEM, for https.")] = None,
-    keyfile: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
-    follow: Annotated[
-        float, typer.Option(min=0.1, help="Seconds between two looks at an alias.")
-    ] = 5,
-    collect: Annotated[
-        Path | None,
-        typer.Option(
-            help="Keep each digit read, in this folder: see docs/loop.md.", metavar="FOLDER"
-        ),
-    ] = None,
-    collect_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Of the sessions, to keep.")
-    ] = 1.0,
-    collect_pictures: Annotated[
-        bool, typer.Option("--collect-pictures", help="Keep whole pictures, too.")
-    ] = False,
-    collect_days: Annotated[
-        float, typer.Option(min=0.001, help="After which a digit is forgotten.")
-    ] = 90,
-    collect_megabytes: Annotated[
-        float, typer.Option(min=0.1, help="Of the file; the oldest digits go first.")
-    ] = 1000,
+    certfile: CertfileOption = None,
+    keyfile: KeyfileOption = None,
+    follow: FollowOption = 5,
+    collect: CollectOption = None,
+    collect_share: ShareOption = 1.0,
+    collect_pictures: PicturesOption = False,
+    collect_days: DaysOption = 90,
+    collect_megabytes: MegabytesOption = 1000,
 ) -> None:
     """Serve a model, and a page to draw digits on: http://127.0.0.1:8000.
 
@@ -85,32 +96,13 @@ def serve_model(
     from digits.serving import running
     from digits.serving.limits import Limits
 
-    limits = Limits(
-        max_bytes,
-        max_pixels,
-        max_digits,
-        max_seconds,
-        max_waiting,
-        connections=max_connections,
-        per_address=max_per_address,
-    )
-    entrance = running.Entrance(
-        host,
-        port,
-        tuple(allowed_host or ()),
-        token,
-        no_token,
-        context.obj / certfile if certfile else None,
-        context.obj / keyfile if keyfile else None,
-    )
-    collection = None
+    limits = Limits(max_bytes, max_pixels, max_digits, max_seconds, max_waiting)
+    limits = replace(limits, connections=max_connections, per_address=max_per_address)
+    pem = [context.obj / path if path else None for path in (certfile, keyfile)]
+    entrance = running.Entrance(host, port, tuple(allowed_host or ()), token, no_token, *pem)
+    most_bytes, collection = round(1e6 * collect_megabytes), None
     if collect:
-        collection = Settings(
-            context.obj / collect,
-            collect_share,
-            collect_pictures,
-            round(1e6 * collect_megabytes),
-            collect_days,
-        )
+        folder = context.obj / collect
+        collection = Settings(folder, collect_share, collect_pictures, most_bytes, collect_days)
     source = running.Source(user_path(context, model), threshold, threads, require_checked)
     running.run(source, entrance, limits, follow, collection)
