@@ -27,6 +27,19 @@ def _refuse_external_data(content: bytes) -> None:
         raise ValueError("its weights lie in other files")
 
 
+def _refuse_odd(name: str, classes: Any, recipe: Any, data: Any) -> None:
+    """Refuse metadata of another type than `train` writes: it would fail later, in mid-answer."""
+    if not isinstance(classes, list) or not all(isinstance(each, str) for each in classes):
+        raise ValueError("its classes are no list of names")
+    if not all(each and each.isprintable() for each in [name, *classes]):
+        raise ValueError("its name or that of a class is empty or has control characters")
+    members = recipe.get("members") if isinstance(recipe, dict) else None
+    if type(members) is not int or members < 1:
+        raise ValueError("its recipe does not say how many members it has")
+    if not isinstance(data, dict):
+        raise ValueError("its data are no table of files")
+
+
 class Model:
     """An ONNX file that describes itself: its name, its classes and what it costs.
 
@@ -65,6 +78,7 @@ class Model:
             self.multiply_adds = int(description["multiply_adds"])
             self.recipe: dict[str, Any] = json.loads(description["recipe"])
             self.data: dict[str, str] = json.loads(description.get("data", "{}"))
+            _refuse_odd(self.name, self.classes, self.recipe, self.data)
             self.threshold = float(description.get("threshold", THRESHOLD))
             if not 0 <= self.threshold <= 1:
                 raise ValueError(f"its threshold is {self.threshold}")
