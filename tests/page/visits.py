@@ -143,10 +143,13 @@ def give(page: Page, event: str, content: bytes) -> None:
     )
 
 
-def fulfil(page: Page, status: int, detail: str) -> None:
-    """Answer the next request with an error."""
+READINGS = "**/strokes?*"  # the URLs of requests to read
+
+
+def fulfil(page: Page, status: int, detail: str, times: int | None = None) -> None:
+    """Answer requests to read with an error, so many times or until they are no longer routed."""
     answer = {"status": status, "json": {"detail": detail}}
-    page.route("**/strokes?*", lambda route: route.fulfill(**answer), times=1)
+    page.route(READINGS, lambda route: route.fulfill(**answer), times=times)
 
 
 def violations(page: Page) -> list[str]:
