@@ -8,6 +8,7 @@ import sys
 from digits.base.errors import UserError
 from digits.base.text import printable
 from digits.cli import (  # noqa: F401
+    checking,
     collection,
     experiments,
     importing,

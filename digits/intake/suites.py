@@ -53,14 +53,24 @@ class Result:
 
 
 def run_suite(
-    name: str, frame: pd.DataFrame, key: list[str], expectations: Sequence[gxe.Expectation]
+    name: str, frame: Any, key: list[str], expectations: Sequence[gxe.Expectation]
 ) -> list[Result]:
-    """Run a suite over a table, the rows of which the columns `key` name."""
+    """Run a suite over a table, the rows of which the columns `key` name.
+
+    Args:
+        name: of the table.
+        frame: a pandas DataFrame, or one of Spark's, which gives equal results but for the
+            order in which broken rows are named.
+        key: columns.
+        expectations: the suite.
+    """
     for position, expectation in enumerate(expectations):
         expectation.meta = {"position": position}
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    asset = context.data_sources.add_pandas("memory").add_dataframe_asset(name)
+    sources = context.data_sources
+    add = sources.add_pandas if isinstance(frame, pd.DataFrame) else sources.add_spark
+    asset = add("memory").add_dataframe_asset(name)
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
     report = batch.validate(
         gx.ExpectationSuite(name, expectations=list(expectations)),
@@ -75,7 +85,7 @@ def run_suite(
     return [_result(name, frame, key, result) for result in results]
 
 
-def _result(name: str, frame: pd.DataFrame, key: list[str], found: dict[str, Any]) -> Result:
+def _result(name: str, frame: Any, key: list[str], found: dict[str, Any]) -> Result:
     """Take what is stable and worth reading from a result of Great Expectations."""
     config, result = found["expectation_config"], found["result"]
     kwargs = dict(config["kwargs"])
@@ -90,7 +100,8 @@ def _result(name: str, frame: pd.DataFrame, key: list[str], found: dict[str, Any
     error = _error(found["exception_info"])
     observed = result.get("observed_value")
     if observed is None and not error:
-        observed = _describe(frame[columns])
+        values = frame[columns]
+        observed = _describe(values if isinstance(frame, pd.DataFrame) else _sample(values))
     return Result(
         expectation=config["type"],
         requirement=config["description"],
@@ -120,6 +131,15 @@ def _describe(values: pd.DataFrame) -> str:
     if len(values) > FIRST_ROWS:
         return f"{len(values)} different"
     return ", ".join(" / ".join(map(str, row)) for row in values.itertuples(index=False))
+
+
+def _sample(values: Any) -> pd.DataFrame:
+    """Of a Spark DataFrame as many rows as `_describe` tells apart."""
+    values = values.dropna()
+    if len(values.columns) == 1 and values.dtypes[0][1] not in ("string", "boolean"):
+        column = values.columns[0]
+        return pd.concat([values.agg({column: end}).toPandas() for end in ("min", "max")], axis=1).T
+    return values.distinct().toPandas()
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -39,12 +39,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = flat.take(pa.array([number % len(images) for number in ids]))
             writer.write_table(pa.table([pa.array(ids), pixels], schema=schema))
     return folder
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[clusters.Cluster]:
-    with clusters.start(2) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
