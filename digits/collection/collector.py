@@ -4,6 +4,7 @@ No request waits for the file. Where it cannot be written, digits are lost and c
 says why, and reading goes on.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -26,7 +27,7 @@ from digits.base.text import one_line
 from digits.collection import records
 
 WAITING = 5_000  # readings and verdicts in the queue; more are lost
-PAUSE = 0.25  # seconds in which what comes is written together
+PAUSE = 0.05  # seconds in which what comes is written together; longer ones hold answers up
 TRIM_SECONDS = 60.0  # between two looks at size and age
 DAY = 86_400.0
 
@@ -119,6 +120,7 @@ class Collector:
         # again for the digits that are still there. Nobody can guess the id of another's.
         self._key = records.fact(self._connection, "key", secrets.token_bytes(32))
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()  # the one written in C
+        self._hurry = threading.Event()  # somebody waits for what is in the queue
         self._complaint = ""
         self._trimmed = 0.0
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
@@ -158,6 +160,7 @@ class Collector:
             future.set_exception(queue.Full())
         else:
             self._queue.put((verdict, future))
+            self._hurry.set()
         return future
 
     def close(self) -> None:
@@ -165,6 +168,7 @@ class Collector:
         if not self._thread.is_alive():
             return
         self._queue.put(None)
+        self._hurry.set()
         self._thread.join()
         self._connection.close()
 
@@ -182,12 +186,12 @@ class Collector:
         is_ended = False
         while not is_ended:
             batch = [self._queue.get()]
-            end = time.monotonic() + PAUSE
-            while batch[-1] is not None and not isinstance(batch[-1][-1], Future):
-                try:
-                    batch.append(self._queue.get(timeout=max(end - time.monotonic(), 0)))
-                except queue.Empty:
-                    break
+            # One pause, not one wait for each reading: a thread that wakes costs the others time.
+            self._hurry.wait(PAUSE)
+            self._hurry.clear()
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    batch.append(self._queue.get_nowait())
             is_ended = batch[-1] is None
             self._write([each for each in batch if each is not None])
 

@@ -28,7 +28,7 @@ class Wish:
     session: str | None
 
 
-def _wish(
+async def _wish(  # async, or FastAPI would call it from another thread
     collect: Annotated[
         bool, Query(description="false: nothing of this request is kept, where digits are")
     ] = True,
