@@ -12,7 +12,7 @@ from pathlib import Path
 from digits.base import files
 from digits.base.errors import UserError
 from digits.tracking import lock, provenance, runs
-from digits.tracking.contents import UNTRACKED, facts_of
+from digits.tracking.contents import UNTRACKED, facts_of, quoted
 from digits.tracking.revisions import Revision
 from digits.tracking.stages import restore
 
@@ -47,6 +47,9 @@ def sync(revision: Revision, known: set[str]) -> Iterator[str]:
         models = {"evaluate": [model], "card": list(trainings)}.get(kind, [])
         tags = {runs.CONTENT: stage.content, **_origin(revision)}
         with _outputs(revision, stage) as root:
+            if revision.commit and kind == "card":
+                for path in quoted(models):
+                    files.write_text(root / path, revision.text(path))
             added_to = {name: _find_training(trainings[name]) for name in models}
             restore(facts_of(stage), added_to, root, tags)
         known |= _keys(stage)

@@ -6,7 +6,7 @@ so that a run that is made anew later equals the one that was logged live.
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -114,6 +114,12 @@ def log_outputs(facts: Facts, run: Run, trainings: Mapping[str, Run], root: Path
         for path in sorted(reports.iterdir()):
             if not path.name.startswith("."):  # .gitignore, which DVC writes
                 run.log_files(path, folder=path.name if path.is_dir() else None)
+
+
+def quoted(models: Iterable[str]) -> list[str]:
+    """The reports of other stages that the card's stage quotes in the models' descriptions."""
+    evaluations = [f"reports/evaluate/{model}/metrics.json" for model in models]
+    return [*evaluations, "reports/compare/metrics.json"]
 
 
 def _describe(model: str, models: Sequence[str], root: Path) -> str:

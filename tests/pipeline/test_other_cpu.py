@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_project import ROOT, STAGES, Command, outputs, ran
+from tests.small_project import ROOT, STAGES, Command, edited, outputs, ran
 
 pytestmark = pytest.mark.slow
 ANOTHER_CPU = {"TF_ENABLE_ONEDNN_OPTS": "0"}
@@ -34,6 +34,39 @@ def test_the_data_are_the_same_to_the_byte_and_the_models_are_not(
     changed = {path for path in here if here[path] != there[path]}
     assert {f"models/{name}/model.onnx" for name in ("mlp", "cnn")} <= changed
     assert not {path for path in changed if path.startswith(("data/", "reports/validate"))}
+
+
+def test_they_can_be_committed_promoted_rolled_back_and_synchronised(
+    elsewhere: Path, repo: Path, run: Command, tmp_path: Path
+) -> None:
+    """Each command does what the one before it advised: none leads back to another."""
+    folder = tmp_path / "tour"
+    stores = shutil.ignore_patterns("mlflow.db*", "mlruns")
+    shutil.copytree(elsewhere, folder, symlinks=True, ignore=stores)
+    results = ("dvc.lock", "reports")
+    for source in (repo, elsewhere):  # the committed results, and those of the workspace
+        for name in results:
+            run(folder, "cp", "-r", source / name, folder)
+        if source == repo:
+            run(folder, "git", "add", *results)
+            run(folder, "git", "commit", "--message", "Results")
+    with edited(folder / "params.yaml") as params:  # a gate for a network of 16 units
+        params["promote"] |= {"min_accuracy_low": 0, "max_accuracy_loss": 0.9, "max_ece": 0.9}
+        params["promote"] |= {"min_corrupted_accuracy": 0}
+    run(folder, "dvc", "repro", "params", env=ANOTHER_CPU)
+    told = run(folder, "digits", "promote", "mlp", code=1, env=ANOTHER_CPU).stderr
+    assert "commit" in told
+    assert len(told.splitlines()) == 1
+    run(folder, "git", "commit", "--all", "--message", "Results of another CPU")
+    told = run(folder, "digits", "promote", "mlp", code=1, env=ANOTHER_CPU).stderr
+    assert "`digits sync --rev HEAD`" in told
+    done = run(folder, "digits", "sync", "--rev", "HEAD", env=ANOTHER_CPU)
+    assert done.stdout.endswith(" registered\n")
+    for model in ("mlp", "cnn"):
+        promoted = run(folder, "digits", "promote", model, env=ANOTHER_CPU)
+        assert "champion" in promoted.stdout
+    assert "version 1" in run(folder, "digits", "promote", "--rollback").stdout
+    assert run(folder, "digits", "sync").stdout == "nothing to register\n"
 
 
 def test_the_suite_passes_on_these_results(elsewhere: Path, run: Command) -> None:
