@@ -87,6 +87,8 @@ class TestClone:
         (told,) = done.stderr.splitlines()
         assert told.startswith("digits: workspace: models/mlp of train@mlp is neither here nor in")
         assert "dvc pull" in told
+        (told,) = run(clone, "digits", "sync", "--rev", "HEAD", code=1).stderr.splitlines()
+        assert told.startswith("digits: HEAD: models/mlp of train@mlp is nowhere to be had")
         assert runs(clone)[MODELS] == []
 
     @pytest.mark.slow
