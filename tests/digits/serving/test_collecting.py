@@ -13,6 +13,7 @@ from PIL import Image
 
 from digits.collection import records
 from digits.collection.collector import Settings
+from digits.serving.access import Access
 from tests import small_model
 from tests.digits.serving.conftest import Serve
 
@@ -115,7 +116,7 @@ def test_whole_pictures_only_if_asked_for(
         (b'{"id": "%s"}' % (b"0" * 24), 400, "feedback: class: missing"),
         (b'{"id": "%s", "class": "x"}' % (b"0" * 24), 400, "class 'x': must be null or one of 0,"),
         (b'{"id": "%s", "class": "3"}' % (b"0" * 24), 404, "no such digit"),
-        (b" " * 1001, 413, "feedback has at most 1,000 bytes"),
+        (b" " * 1001, 400, "1,001 bytes: feedback has at most 1,000"),
     ],
 )
 def test_feedback_is_checked(client: httpx.Client, body: bytes, status: int, reason: str) -> None:
@@ -167,3 +168,35 @@ def test_prometheus_is_told_of_the_drift(client: httpx.Client, tmp_path: Path) -
     assert "digits_drifted_features 1.0" in metrics
     (tmp_path / "drift.json").write_text("{")
     assert client.get("/metrics").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("access", "status"),
+    [
+        (Access(addresses=True, token="abcdefgh"), 401),  # noqa: S106
+        (Access(addresses=True), 404),  # --no-token: whoever reaches it would see all
+        (Access(), 200),
+    ],
+)
+@pytest.mark.parametrize("path", ["/review", "/review/digits?reviewer=anna", "/review/review.js"])
+def test_others_handwriting_needs_the_token(
+    serve: Serve, tmp_path: Path, page: Path, access: Access, status: int, path: str
+) -> None:
+    client = serve(collection=Settings(tmp_path), page=page, access=access)
+    assert client.get(path).status_code == status
+    if access.token:
+        allowed = {"Authorization": f"Bearer {access.token}"}
+        assert client.get(path, headers=allowed).status_code == 200
+        assert judge(client, "0" * 24, "3").status_code == 401
+
+
+@pytest.mark.parametrize("name", ["review.html", "..%2freview.js", "other.js", "review.py"])
+def test_the_review_has_no_other_file(client: httpx.Client, name: str) -> None:
+    assert client.get(f"/review/{name}").status_code == 404
+
+
+def test_a_reviewer_has_a_name(client: httpx.Client) -> None:
+    assert client.get("/review/digits").status_code == 400
+    answer = client.get("/review/digits", params={"reviewer": "a b"})
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("reviewer: ")
