@@ -33,6 +33,7 @@ benchmarks: setup  ## measure again what the README quotes: hours, on an idle ma
 	python -m benchmarks.overhead
 	python -m benchmarks.inference
 	python -m benchmarks.scaling
+	python -m benchmarks.sizes
 	python -m benchmarks.loop
 	python -m benchmarks.refusal
 	python -m benchmarks.handwriting

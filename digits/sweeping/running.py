@@ -57,9 +57,14 @@ def work(job: Job, is_wanted: Callable[[], bool] = lambda: True, _slot: int = 0)
     Returns:
         Whether there was one; false: enough have ended.
     """
-    os.chdir(job.root)
-    if job.tracking:
-        os.environ["MLFLOW_TRACKING_URI"] = job.tracking
+    _make_imports_absolute()
+    with contextlib.chdir(job.root):
+        if job.tracking:
+            os.environ["MLFLOW_TRACKING_URI"] = job.tracking
+        return _work(job, is_wanted)
+
+
+def _work(job: Job, is_wanted: Callable[[], bool]) -> bool:
     opened = study.load(job.place, job.space)
     while is_wanted():
         study.release_killed(opened)
@@ -74,6 +79,14 @@ def work(job: Job, is_wanted: Callable[[], bool] = lambda: True, _slot: int = 0)
             return True
         time.sleep(POLL)  # one that runs may yet be killed, and then it is this worker's
     return False
+
+
+def _make_imports_absolute() -> None:
+    """Let imports work from another folder: Spark names the code that it sent by `./digits.zip`."""
+    sys.path[:] = [os.path.abspath(path) for path in sys.path]  # noqa: PTH100, keeps links
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "digits" and hasattr(module, "__path__"):
+            module.__path__ = [os.path.abspath(path) for path in module.__path__]  # noqa: PTH100
 
 
 def _processes(job: Job, jobs: int, wanted: int) -> Iterator[None]:

@@ -1,0 +1,133 @@
+"""What `validate` and `preprocess` cost on data sets of 0.1 to 100 times MNIST.
+
+The images are MNIST's, shifted by whole pixels, so that hardly two are equal. Each stage runs
+in a process of its own; anonymous memory is what it asks for itself, without the files that it
+maps, which the operating system gives up as it likes.
+"""
+
+import json
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import measuring
+from digits import params
+from digits.base import files
+from digits.data import catalogue, splits
+from digits.data.catalogue import FILES, Rows
+from digits.intake import idx, splitting
+
+BLOCK = 10_000  # images written at a time
+PERIOD = 0.05  # seconds between two looks at the memory
+
+
+def main() -> None:
+    parser = measuring.parser("sizes", __doc__ or "")
+    parser.add_argument("--times", type=float, nargs="+", default=[0.1, 1, 10, 100])
+    parser.add_argument("--stage", choices=STAGES, help="for the processes that it starts")
+    parser.add_argument("--folder", type=Path, default=Path("data/raw"))
+    chosen = parser.parse_args()
+    if chosen.stage:
+        print(json.dumps(_measured(STAGES[chosen.stage], chosen.folder)))
+        return
+    rows = []
+    for times in chosen.times:
+        with TemporaryDirectory(prefix="digits-") as name:
+            count = _write(chosen.folder, Path(name), times)
+            for stage in STAGES:
+                command = [sys.executable, "-m", "benchmarks.sizes", "--stage", stage]
+                cost, printed = measuring.measure([*command, "--folder", name])
+                rows.append(
+                    {
+                        "times MNIST": times,
+                        "images": count,
+                        "stage": stage,
+                        "CPU s": cost.cpu_seconds,
+                        "CPU us per image": cost.cpu_seconds / count * 1e6,
+                        "anonymous MB": measuring.last_json(printed)["megabytes"],
+                    }
+                )
+    listed = " ".join(f"{times:g}" for times in chosen.times)
+    measuring.write("sizes", pd.DataFrame(rows), command=f"sizes --times {listed}")
+
+
+def _write(source: Path, folder: Path, times: float) -> int:
+    """Write the four IDX files of a data set of that many times as many images: the count."""
+    count = 0
+    rng = np.random.default_rng(0)
+    for images_name, labels_name in (FILES[:2], FILES[2:]):
+        images, labels = idx.read(source / images_name), idx.read(source / labels_name)
+        rows = round(len(labels) * times)
+        count += rows
+        chosen = np.arange(rows) % len(labels)
+        idx.write(folder / labels_name, labels[chosen])
+        with (folder / images_name).open("wb") as file:
+            file.write(b"\0\0\x08\x03" + np.array([rows, *images.shape[1:]], ">u4").tobytes())
+            for start in range(0, rows, BLOCK):
+                block = images[chosen[start : start + BLOCK]]
+                down, right = rng.integers(-2, 3, 2)
+                file.write(np.roll(block, (down, right), (1, 2)).tobytes())
+    return count
+
+
+def _validate(folder: Path) -> None:
+    from digits.intake import validation
+
+    settings = params.load().validate_
+    data_set = catalogue.find("mnist")
+    train, test = idx.read_split(folder, "train"), idx.read_split(folder, "test")
+    rows = Rows(train=len(train.labels), test=len(test.labels))
+    data_set = data_set.model_copy(update={"rows": rows})
+    validation.validate(folder, train, test, data_set, settings, folder / "pictures")
+
+
+def _preprocess(folder: Path) -> None:
+    settings = params.load().preprocess
+    whole = idx.read_split(folder, "train")
+    size = min(settings.validation_size, len(whole.labels) // 10)
+    kept, held = splitting.rows_held_out(whole.labels, size, settings.seed)
+    with files.replacing(folder / "processed") as partial:
+        partial.mkdir()
+        splits.save(whole, partial / "train.npz", kept)
+        splits.save(whole, partial / "validation.npz", held)
+    shutil.rmtree(folder / "processed")
+
+
+STAGES: dict[str, Callable[[Path], None]] = {"validate": _validate, "preprocess": _preprocess}
+
+
+def _measured(stage: Callable[[Path], None], folder: Path) -> dict[str, float]:
+    """Run a stage, and tell the most anonymous memory that the process had."""
+    peaks, is_over = [_anonymous()], threading.Event()
+
+    def watch() -> None:
+        while not is_over.is_set():
+            peaks.append(_anonymous())
+            time.sleep(PERIOD)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        stage(folder)
+    finally:
+        is_over.set()
+        watcher.join()
+    return {"megabytes": max(peaks)}
+
+
+def _anonymous() -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+if __name__ == "__main__":
+    main()
