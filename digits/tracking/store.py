@@ -63,6 +63,8 @@ def connect(experiment_name: str) -> str:
     """
     for key, value in PATIENCE.items():
         os.environ.setdefault(key, value)
+    # It tells of each table that it creates, and shows the traceback of an error it also raises.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     uri, database = _locate()
     mlflow.set_tracking_uri(uri)
     artifacts = str(database.parent / "mlruns" / experiment_name) if database else None
@@ -158,7 +160,6 @@ def _has_content(database: Path) -> bool:
 
 def _create(database: Path) -> None:
     """Create a store whole or not at all: a half-migrated one MLflow could never open again."""
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # tells of each table
     with files.replacing(database) as partial:
         partial.with_name(f"{partial.name}-journal").unlink(missing_ok=True)  # of a killed process
         mlflow.MlflowClient(f"sqlite:///{partial}")
