@@ -59,11 +59,11 @@ def show_collected(
         raise UserError("--forget, --before and --export: one at a time")
     limit = parse_date(before) if before is not None else None
 
-    from digits.collection import records
+    from digits.collection import forgetting, records
 
     with records.opened(where) as connection:
         if forget is not None or limit is not None:
-            removed = records.forget(connection, forget, limit)
+            removed = forgetting.forget(connection, forget, limit)
             typer.echo(f"forgotten: {removed:,} digits")
             return
         found = records.select(connection)

@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,8 @@ import numpy as np
 import orjson
 
 from digits.base.text import one_line
-from digits.collection import records
+from digits.collection import forgetting, records
+from digits.collection.readings import Reading
 
 WAITING = 5_000  # readings and verdicts in the queue; more are lost
 PAUSE = 0.05  # seconds in which what comes is written together; longer ones hold answers up
@@ -53,41 +54,6 @@ class Settings:
     most_bytes: int = 1_000_000_000
     most_days: float = 90.0
     patience: float = 5.0
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What models say of N images.
-
-    Attributes:
-        of: each model by its name, the main one first: for each image the likeliest class and
-            its confidence.
-        refused: for each image, whether the main model refused.
-    """
-
-    of: Mapping[str, Sequence[tuple[str, float]]]
-    refused: Sequence[bool]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a request was answered.
-
-    Attributes:
-        session: of the client; None: one is made for this request alone.
-        images: `uint8 (N, 28, 28)`.
-        answers: makes the answers; called by the thread that writes.
-        md5s: of each model by its name.
-        version: of the main model in MLflow's registry, if it comes from there.
-        picture: what was read, a file or grey pixels, if it is to be kept.
-    """
-
-    session: str | None
-    images: np.ndarray
-    answers: Callable[[], Answers]
-    md5s: Mapping[str, str]
-    version: str | None
-    picture: bytes | np.ndarray | None = None
 
 
 class Collector:
@@ -275,7 +241,7 @@ class Collector:
         self._trimmed = now
         oldest = time.time() - self.settings.most_days * DAY
         with self._connection:
-            records.trim(self._connection, self.settings.most_bytes, oldest)
+            forgetting.trim(self._connection, self.settings.most_bytes, oldest)
         self._connection.execute("PRAGMA incremental_vacuum").fetchall()
 
 

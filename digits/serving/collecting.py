@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from fastapi import Depends, Query
 
-from digits.collection.collector import Answers, Reading
+from digits.collection.readings import Answers, Reading
 from digits.collection.records import SIDE
 from digits.recognition.recognizer import Recognizer
 from digits.serving.service import Service

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digits.collection.collector import Answers, Collector, Reading, Settings
+from digits.collection.collector import Collector, Settings
+from digits.collection.readings import Answers, Reading
 from tests import small_model
 
 CLASSES = [str(number) for number in range(10)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digits.base.errors import UserError
-from digits.collection import records
+from digits.collection import forgetting, records
 from digits.collection.collector import Collector
 from tests.digits.collection.conftest import CLASSES, image, label, reading
 
@@ -99,12 +99,12 @@ def test_a_session_is_forgotten_without_a_trace(collect: Collect, tmp_path: Path
     path = tmp_path / "kept" / records.FILE
     assert secret in path.read_bytes()
     with records.opened(tmp_path / "kept") as connection:
-        assert records.forget(connection, session="session-1") == 2
+        assert forgetting.forget(connection, session="session-1") == 2
     assert [record.session for record in kept(tmp_path)] == ["session-2"]
     assert secret not in path.read_bytes()
     assert image(0).tobytes() not in path.read_bytes()
     with records.opened(tmp_path / "kept") as connection:
-        assert records.forget(connection, before=time.time() + 60) == 1
+        assert forgetting.forget(connection, before=time.time() + 60) == 1
 
 
 def test_the_oldest_goes_first(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_the_oldest_goes_first(tmp_path: Path) -> None:
             row = (f"{n:024x}", "s", n, image(n).tobytes(), "1", 1.0, 0, 0, "{}", "cnn", None)
             records.insert(connection, [(*row, "", None)])
         connection.commit()
-        removed = records.trim(connection, 250_000, oldest=50)
+        removed = forgetting.trim(connection, 250_000, oldest=50)
         connection.commit()
         left = [record.time for record in records.select(connection)]
     assert removed > 50
