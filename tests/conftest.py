@@ -46,6 +46,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 # The files that take longest: with two workers, one that is begun last would run alone.
 LONGEST = [
     "tests/pipeline/test_first_run.py",
+    "tests/drills/test_kills.py",
     "tests/page",
     "tests/stages/test_train.py",
     "tests/pipeline",
