@@ -83,6 +83,7 @@ def test_each_contestant_is_compared_within_its_round() -> None:
     assert table.loc["cnn", "CPU s"] == 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help(name: str) -> None:
     command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]

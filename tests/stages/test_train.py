@@ -378,6 +378,7 @@ class TestFailed:
         assert written(workspace) == before
         assert not list(workspace.rglob("*.partial*"))
 
+    @pytest.mark.slow
     def test_a_loss_that_diverges(
         self, workspace: Path, set_params: Callable[..., None], start: Start
     ) -> None:

@@ -25,7 +25,7 @@ from digits.intake.download import download
 from digits.params import Data
 from tests.small_project import PROMPT
 
-LIMITS = Data(name="small", timeout=1.0, file_timeout=5.0, retries=0)
+LIMITS = Data(name="small", extra=[], timeout=1.0, file_timeout=5.0, retries=0)
 REFUSED = "http://127.0.0.1:9/"  # the discard port: nothing listens
 
 

@@ -281,6 +281,7 @@ main.main()
         assert len(registered()[1]) == 1
 
 
+@pytest.mark.slow
 def test_the_champion_loads_and_serves(
     project: Project, clean_environment: dict[str, str], python: Any
 ) -> None:

@@ -7,15 +7,24 @@ import mlflow
 import optuna
 import pytest
 
+from digits.base.quiet import importing_tensorflow
 from digits.data import splits
 from digits.data.splits import Split
 from digits.sweeping import record, space, study, trial
+
+with importing_tensorflow():
+    import keras
+
+    from digits.training import training
 
 VALUES = {"train.mlp.learning_rate": 0.1, "train.mlp.optimizer": '"sgd"'}
 
 
 @pytest.fixture
-def job(workspace: Path) -> trial.Job:
+def job(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> trial.Job:
+    # TensorFlow takes its threads once, and here other tests may have begun to compute.
+    seed = keras.utils.set_random_seed
+    monkeypatch.setattr(training, "be_deterministic", lambda number, _: seed(number))
     found = space.read(Path("rates.yaml"), "mlp")
     place = study.Place(study.default_url(), "rates-mlp")
     with record.sweep_run(study.create(place, found, {}), {}) as run:

@@ -55,7 +55,14 @@ def accuracy(model: keras.Model, split: Split) -> float:
     return float((predicted == split.labels).mean())
 
 
-@pytest.mark.parametrize("name", ["cnn", "mlp", pytest.param("resnet", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("cnn", marks=pytest.mark.slow),
+        "mlp",
+        pytest.param("resnet", marks=pytest.mark.slow),
+    ],
+)
 def test_64_images_can_be_learned_by_heart(name: str, handwriting: Split) -> None:
     few = Split(handwriting.images[:64], handwriting.labels[:64])
     recipe = changed(name, epochs=30, batch_size=16, weight_decay=0.0, augmentation=NONE)
