@@ -217,7 +217,7 @@ def test_a_head_that_trickles_is_left(served, dataset, target, monkeypatch) -> N
 def test_an_archive_is_unpacked_no_further_than_it_should_be(
     originals, served, dataset, target, tmp_path
 ) -> None:
-    bomb = {name: content + bytes(10**8) for name, content in originals.items()}
+    bomb = {name: content + bytes(10**7) for name, content in originals.items()}
     put(bomb, served[0], zipped=True)
     put(bomb, tmp_path, zipped=True)
     with pytest.raises(UserError) as raised:

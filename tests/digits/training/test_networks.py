@@ -157,7 +157,7 @@ def test_the_average_of_one_network_and_one_view_is_the_network() -> None:
 
 @pytest.mark.parametrize("views", [1, 5])
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("recipe", [CNN, MLP, RESNET])
+@pytest.mark.parametrize("recipe", [CNN, MLP, pytest.param(RESNET, marks=pytest.mark.slow)])
 def test_the_average_is_that_of_all_members_and_views(recipe: Any, count: int, views: int) -> None:
     networks = members(count, recipe)
     height, width = IMAGES.shape[1:]
