@@ -47,6 +47,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 LONGEST = [
     "tests/pipeline/test_first_run.py",
     "tests/drills/test_kills.py",
+    "tests/test_docs.py",
+    "tests/pipeline/test_loop.py",
     "tests/page",
     "tests/stages/test_train.py",
     "tests/pipeline",
