@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from benchmarks import browser, measuring
-from benchmarks.load import free_port
+from benchmarks.load import answers, free_port
 from benchmarks.page import serving
 from digits.base import files
 from digits.serving import runtime
@@ -84,21 +83,13 @@ def mlflow_ui() -> Iterator[str]:
     null = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=null, stderr=null, env=environment) as process:
         try:
-            while not _answers(f"http://127.0.0.1:{port}/health"):
+            while not answers(f"http://127.0.0.1:{port}/health"):
                 time.sleep(0.2)
             mode = "searchFilter=&compareRunsMode=CHART"
             yield f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs?{mode}"
         finally:
             for each in (*psutil.Process(process.pid).children(recursive=True), process):
                 each.terminate()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url) as answer:  # noqa: S310 -- its own
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def _write(path: Path, screenshot: bytes) -> None:

@@ -69,7 +69,11 @@ def write(folder: Path, name: str = "cnn", sharpness: float = 1, **metadata: str
     first, weights, bias = _fitted(kind)
     model = _network(kind, first=first, weights=sharpness * weights, bias=sharpness * bias)
     facts = {"name": name, "classes": json.dumps([str(digit) for digit in range(10)])}
-    costs = {"parameters": str(first.size + weights.size + bias.size), "multiply_adds": "18032"}
+    uses = 28 * 28 if kind == "cnn" else 1  # of each weight of the first layer
+    costs = {
+        "parameters": str(first.size + weights.size + bias.size),
+        "multiply_adds": str(uses * first.size + weights.size),
+    }
     onnx.helper.set_model_props(model, facts | {"recipe": '{"members": 1}'} | costs | metadata)
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "model.onnx")

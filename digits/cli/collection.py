@@ -1,7 +1,6 @@
 """What was collected while serving: `digits collected` and `digits drift`."""
 
 import json
-import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -78,11 +77,12 @@ def _table(found: "list[Record]") -> str:
     from tabulate import tabulate
 
     from digits.collection import records
+    from digits.importing import checks
 
     states = ["open", "confirmed", "corrected", "no digit", "disputed"]
     parts = [f"{len(found):,} digits"]
     for name, rows in records.count(found).items():
-        order = sorted(rows, key=lambda key: _natural(key))
+        order = sorted(rows, key=checks.natural)
         if name == "session":  # the largest first
             order = sorted(rows, key=lambda key: -sum(rows[key].values()))
         lines = [
@@ -93,11 +93,6 @@ def _table(found: "list[Record]") -> str:
         if len(order) > SHOWN:
             parts.append(f"... and {len(order) - SHOWN:,} more")
     return "\n\n".join(parts)
-
-
-def _natural(name: str) -> tuple[float, str]:
-    """Numbers by their value, then texts."""
-    return (int(name), "") if re.fullmatch(r"\d{1,9}", name) else (float("inf"), name)
 
 
 def _export(name: str, found: "list[Record]", classes: list[str], most: int) -> None:

@@ -30,7 +30,6 @@ from digits.collection.readings import Reading
 WAITING = 5_000  # readings and verdicts in the queue; more are lost
 PAUSE = 0.05  # seconds in which what comes is written together; longer ones hold answers up
 TRIM_SECONDS = 60.0  # between two looks at size and age
-DAY = 86_400.0
 
 logger = logging.getLogger("uvicorn.error")  # where the server's other lines go
 
@@ -239,7 +238,7 @@ class Collector:
         if self._trimmed and now - self._trimmed < TRIM_SECONDS:
             return
         self._trimmed = now
-        oldest = time.time() - self.settings.most_days * DAY
+        oldest = time.time() - self.settings.most_days * records.DAY
         with self._connection:
             forgetting.trim(self._connection, self.settings.most_bytes, oldest)
         self._connection.execute("PRAGMA incremental_vacuum").fetchall()

@@ -12,7 +12,7 @@ from digits.base.errors import UserError
 from digits.collection.records import NONE, Record
 from digits.data.catalogue import FILES
 from digits.data.splits import Split
-from digits.importing import importing
+from digits.importing import importing, shaping
 from digits.intake import idx
 
 PARTS = ("train", "validation", "test")
@@ -60,7 +60,7 @@ def export(
         UserError: the name cannot be used, or there is too little for three parts.
     """
     importing.refuse_name(name, replace=False)
-    known = {_hash(image) for image in _images_of(RAW)}
+    known = {shaping.digest(image) for image in _images_of(RAW)}
     chosen, notes = _choose(found, classes, known, most)
     splits = {part: _split(chosen[part], classes) for part in PARTS}
     for part, split in splits.items():
@@ -95,7 +95,7 @@ def _choose(
     left: dict[str, int] = defaultdict(int)
     taken: set[bytes] = set()
     for record in sorted(found, key=lambda record: record.id):  # whoever wrote it first or last
-        hashed = _hash(record.image)
+        hashed = shaping.digest(record.image)
         if record.label is None:
             left["not reviewed, or disputed"] += 1
         elif record.label == NONE or record.label not in classes:
@@ -150,8 +150,3 @@ def _images_of(folder: Path) -> Iterable[np.ndarray]:
             )
         if "images" in name:
             yield from idx.read(folder / name)
-
-
-def _hash(image: np.ndarray) -> bytes:
-    content = np.ascontiguousarray(image).data
-    return hashlib.blake2b(content, digest_size=16).digest()

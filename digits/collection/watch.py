@@ -16,7 +16,7 @@ from digits.base.errors import UserError
 from digits.collection import drift, features
 from digits.collection.drift import Finding
 from digits.collection.features import Features
-from digits.collection.records import DRIFT, Record
+from digits.collection.records import DAY, DRIFT, Record
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)([hd])")
 HOURS = {"h": 1, "d": 24}
@@ -124,7 +124,7 @@ def watch(
 def _days(records: Sequence[Record], served: Features, reference: Features) -> list[Day]:
     rows: dict[int, list[int]] = defaultdict(list)
     for row, record in enumerate(records):
-        rows[int(record.time // 86_400)].append(row)
+        rows[int(record.time // DAY)].append(row)
     days = []
     for number, of_day in sorted(rows.items()):
         part = served.chosen(np.array(of_day))
@@ -133,7 +133,7 @@ def _days(records: Sequence[Record], served: Features, reference: Features) -> l
         psi = {}
         if len(of_day) >= drift.LEAST_DIGITS:
             psi = {each.feature: each.psi for each in drift.compare(reference, part)}
-        date = datetime.fromtimestamp(86_400 * number, UTC).date().isoformat()
+        date = datetime.fromtimestamp(DAY * number, UTC).date().isoformat()
         days.append(Day(date, number, len(of_day), means, psi))
     return days
 

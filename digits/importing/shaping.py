@@ -76,11 +76,16 @@ def useless(images: np.ndarray) -> list[int]:
     return np.flatnonzero(flat.min(axis=1) == flat.max(axis=1)).tolist()
 
 
+def digest(image: np.ndarray) -> bytes:
+    """Hash the pixels of an image, by which equal ones are found."""
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+
+
 def repeated(images: np.ndarray, known: set[bytes]) -> list[int]:
     """The positions of images that equal an earlier one or a known one; all become known."""
     found = []
     for index, image in enumerate(images):
-        hashed = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+        hashed = digest(image)
         if hashed in known:
             found.append(index)
         known.add(hashed)

@@ -8,11 +8,9 @@ gone, else when its heartbeat has been silent for `GRACE`.
 import contextlib
 import copy
 import json
-import os
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -43,7 +41,7 @@ class Place:
 
 def default_url() -> str:
     """SQLite beside mlflow.db, at the root of the main workspace."""
-    return f"sqlite:///{Path(os.environ.get('DVC_ROOT', '.')).resolve() / FILE}"
+    return f"sqlite:///{store.root() / FILE}"
 
 
 def create(place: Place, space: Space, data: dict[str, str]) -> optuna.Study:

@@ -19,11 +19,10 @@ from digits.base.reports import parse_metrics
 from digits.base.yaml12 import flatten
 from digits.tracking.lock import Stage
 from digits.tracking.runs import MODEL_MD5, ONNX_MD5, Run
-from digits.tracking.store import MODELS, PIPELINE
+from digits.tracking.store import MODELS, NOTE, PIPELINE
 
 UNTRACKED = ("params",)  # stages without a run: they measure nothing
 DATA_NAME = "data.name"  # a training's parameter and tag: data sets in one table
-NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description
 SECTIONS = {"download": "data"}  # of params.yaml, where it has not the stage's name
 
 
@@ -126,7 +125,7 @@ def _describe(model: str, models: Sequence[str], root: Path) -> str:
     """What a training's run is, how it compares with the baseline, how to make it again."""
     baseline = models[0]
     reports = root / "reports"
-    accuracy = json.loads((reports / "evaluate" / model / "metrics.json").read_text())["accuracy"]
+    accuracy = _metrics(reports / "evaluate" / model)["accuracy"]
     lines = [f"A training of **{model}**: {accuracy:.2%} of the test images right."]
     compared = json.loads((reports / "compare/metrics.json").read_text()).get(model)
     if compared:

@@ -28,6 +28,7 @@ from digits.tracking import provenance
 
 MODELS = "digits-models"
 PIPELINE = "digits-pipeline"
+NOTE = "mlflow.note.content"  # the tag that MLflow shows as a description
 NOTES = {  # MLflow shows them above the table of runs
     MODELS: "One run for each training, named after its model. `test_accuracy` is of the "
     "test images; choose it and `data.name` under *Columns*. Select runs and *Compare*: "
@@ -114,8 +115,8 @@ def reason(error: BaseException) -> str:
     return _without_password(one_line(error))
 
 
-def _root() -> Path:
-    """The main workspace, also from inside one of DVC's temporary ones."""
+def root() -> Path:
+    """Return the main workspace, also from inside one of DVC's temporary ones."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
@@ -128,7 +129,7 @@ def _locate() -> tuple[str, Path | None]:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if not uri.startswith("sqlite:///"):
         return uri, None
-    database = _root() / uri.removeprefix("sqlite:///")
+    database = root() / uri.removeprefix("sqlite:///")
     if set("%?") & set(str(database)):
         raise UserError(f"{database}: MLflow misreads % and ? in the path of its store: move it")
     return f"sqlite:///{database}", database
@@ -143,7 +144,7 @@ def _locked(database: Path | None) -> Iterator[None]:
     if database:
         lock = database.with_name(f"{database.name}.lock")
     else:
-        lock = _root() / ".dvc" / "tmp" / "mlflow.lock"
+        lock = root() / ".dvc" / "tmp" / "mlflow.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         yield
@@ -177,7 +178,7 @@ def _experiment(client: mlflow.MlflowClient, name: str, artifacts: str | None) -
     """Find an experiment or create it, as another machine may at the same moment."""
     if experiment := client.get_experiment_by_name(name):
         return experiment
-    note = {"mlflow.note.content": NOTES[name]} if name in NOTES else None
+    note = {NOTE: NOTES[name]} if name in NOTES else None
     try:
         return client.get_experiment(client.create_experiment(name, artifacts, note))
     except MlflowException:
