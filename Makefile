@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
+# As pip does, uv trusts what the machine trusts: a network's proxy may have its own certificate.
+export UV_SYSTEM_CERTS := true
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro fast record seeds benchmarks test test-all test-slow chromium test-server java spark test-spark fuzz lint verify \
