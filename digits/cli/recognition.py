@@ -1,13 +1,14 @@
 """Digits in pictures: `digits predict`."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digits.base.errors import UserError
+from digits.base.text import printable
 from digits.cli.app import (
     CheckedOption,
     ModelOption,
@@ -16,9 +17,10 @@ from digits.cli.app import (
     user_path,
     warn_if_unchecked,
 )
+from digits.cli.interruption import Interruption
 
 if TYPE_CHECKING:
-    from digits.recognition.answers import Answer
+    from digits.recognition.printing import Printer
     from digits.recognition.reading import Reading
 
 
@@ -33,7 +35,10 @@ def predict_pictures(
     require_checked: CheckedOption = False,
     explain: Annotated[
         Path | None,
-        typer.Option(help="Draw how the picture was read, from its ink to the first layer: a PNG."),
+        typer.Option(
+            help="Draw how the picture was read, from its ink to the first layer: a PNG; for each "
+            "page of a TIFF one of its own, such as out-2.png."
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Pictures at a time; by default one for each core.")
@@ -47,11 +52,11 @@ def predict_pictures(
     width, height), its class, how sure the model is, and the three likeliest classes. A
     digit that the model is not sure enough of is refused: `?`.
 
-    A picture that cannot be read is named at the end, with exit code 1; the others are
-    answered all the same. Ctrl-C ends it, and what was read until then is printed. With --csv
-    each picture is printed as soon as it is read.
+    Each picture is printed as soon as it and those before are read. One that cannot be read is
+    named at the end, with exit code 1; the others are answered all the same. Ctrl-C and SIGTERM
+    end it at once, and what was read until then is printed.
     """
-    from digits.recognition import reading
+    from digits.recognition import printing, reading
     from digits.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(user_path(context, model), threshold, require_checked=require_checked)
@@ -60,49 +65,49 @@ def predict_pictures(
     pictures = listing.pictures
     if explain and len(pictures) > 1:
         raise UserError(f"--explain: one picture at a time, not {len(pictures)}")
-    if as_csv:
-        typer.echo(reading.csv_header(), nl=False)
-    read_one = recognizer.read
+    workers = workers or os.cpu_count() or 1
+    read_one: reading.ReadOne = lambda pixels, _: recognizer.read(pixels)  # noqa: E731
     if explain:
-        explanation = context.obj / explain
-        read_one = lambda picture: recognizer.explain(picture, explanation)  # noqa: E731
-    results = reading.read(read_one, pictures, context.obj, workers or os.cpu_count() or 1)
-    found, problems = _gather(results, len(pictures), as_csv)
-    if as_json:
-        typer.echo(reading.to_json(found, recognizer))
-    elif not as_csv:
-        typer.echo(reading.to_table(found))
+        path, workers = context.obj / explain, 1  # matplotlib draws in one thread at a time
+        read_one = lambda pixels, page: recognizer.explain(pixels, _of_page(path, page))  # noqa: E731
+    printer: printing.Printer = printing.Table(pictures)
+    if as_json or as_csv:
+        printer = printing.Json(recognizer) if as_json else printing.Csv()
+    interruption = Interruption()
+    results = reading.read(read_one, pictures, context.obj, workers, interruption.event)
+    with interruption:
+        problems = _print_all(results, len(pictures), printer)
     for name in listing.left_out:
         typer.echo(f"digits: {name}: left out, not a format that is read", err=True)
+    if interruption.event.is_set():
+        for problem in (*problems, "stopped: the pictures that were read are printed"):
+            typer.echo(f"digits: {printable(problem)}", err=True)
+        interruption.leave()
     if problems:
         raise UserError("\n".join(problems))
 
 
-def _gather(
-    results: "Generator[Reading, None, None]", total: int, as_csv: bool
-) -> "tuple[dict[str, list[Answer]], list[str]]":
-    """Gather the answers, with a bar on a terminal, until the end or Ctrl-C.
+def _of_page(path: Path, page: int | None) -> Path:
+    """Name the picture of how a page was read: out-2.png for the second."""
+    return path if page is None else path.with_stem(f"{path.stem}-{page}")
+
+
+def _print_all(results: "Iterator[Reading]", total: int, printer: "Printer") -> list[str]:
+    """Print each picture as soon as it is read, with a bar on a terminal.
 
     Returns:
-        The answers by picture, unless they were printed as CSV at once; and a line for each
-        picture that cannot be read, and for Ctrl-C.
+        A line for each picture that cannot be read.
     """
     from tqdm import tqdm
 
-    from digits.recognition import reading
-
-    found: dict[str, list[Answer]] = {}
     problems = []
+    typer.echo(printer.begin(), nl=False)
     with tqdm(results, total=total, unit="picture", leave=False, disable=None) as progress:
-        try:
-            for name, answers in progress:
-                if isinstance(answers, str):
-                    problems.append(f"{name}: {answers}")
-                elif as_csv:
-                    typer.echo(reading.to_csv(name, answers), nl=False)
-                else:
-                    found[name] = answers
-        except KeyboardInterrupt:
-            results.close()
-            problems.append("stopped: the pictures that were read are printed")
-    return found, problems
+        for name, answers in progress:
+            if isinstance(answers, str):
+                problems.append(f"{name}: {answers}")
+            else:
+                with tqdm.external_write_mode():
+                    typer.echo(printer.picture(name, answers), nl=False)
+    typer.echo(printer.end(), nl=False)
+    return problems

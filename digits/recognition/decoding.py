@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -18,17 +20,21 @@ WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # more than 8 bits o
 Image.MAX_IMAGE_PIXELS = None  # `decode` has a lower limit, and its own words for it
 
 
-def count_pages(content: bytes) -> int:
+def count_pages(picture: bytes | Path) -> int:
     """Count the pages of a TIFF file; of any other file, and of a damaged one, it is one."""
     try:
-        with Image.open(io.BytesIO(content), formats=["TIFF"]) as image:
+        with _open(picture) as file, Image.open(file, formats=["TIFF"]) as image:
             return int(getattr(image, "n_frames", 1))
     except Exception:  # `decode` names what is wrong
         return 1
 
 
+def _open(picture: bytes | Path) -> BinaryIO:
+    return picture.open("rb") if isinstance(picture, Path) else io.BytesIO(picture)
+
+
 def decode(
-    content: bytes,
+    picture: bytes | Path,
     most_pixels: int = MOST_PIXELS,
     formats: Sequence[str] = FORMATS,
     page: int = 0,
@@ -38,7 +44,7 @@ def decode(
     What is transparent becomes the paper: white, or black under light ink.
 
     Args:
-        content: PNG, JPEG, WebP, BMP, GIF, TIFF or PNM.
+        picture: a file, or its content: PNG, JPEG, WebP, BMP, GIF, TIFF or PNM.
         most_pixels: more are refused by the file's header, before anything is unpacked.
         formats: of FORMATS, those that are taken.
         page: of a TIFF file, from 0 on.
@@ -48,9 +54,15 @@ def decode(
 
     Raises:
         UserError: it is not such a file, damaged, or too large.
+        OSError: there is no such file, or it may not be read.
     """
+    with _open(picture) as file:
+        return _decode(file, most_pixels, formats, page)
+
+
+def _decode(file: BinaryIO, most_pixels: int, formats: Sequence[str], page: int) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(content), formats=list(formats)) as image:
+        with Image.open(file, formats=list(formats)) as image:
             if page:
                 image.seek(page)
             if image.width * image.height > most_pixels:

@@ -1,30 +1,26 @@
-"""Pictures read one after another, and what was found as a table, JSON or CSV."""
+"""Pictures read several at a time, and given in order as they are read."""
 
-import csv
-import io
-import json
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import numpy as np
-from tabulate import tabulate
 
 from digits.base.errors import UserError
 from digits.recognition import decoding
-from digits.recognition.answers import TOP, Answer, corners
-from digits.recognition.recognizer import Recognizer
+from digits.recognition.answers import Answer
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
 STDIN = "-"
 AHEAD = 2  # pictures for each worker that may be read before they are asked for
+PATIENCE = 0.1  # seconds until a wait for a picture looks whether it is to end
 
-ReadOne = Callable[[bytes | np.ndarray], list[Answer]]
+ReadOne = Callable[[np.ndarray, int | None], list[Answer]]  # of pixels, and the page, see `read`
 Reading = tuple[str, list[Answer] | str]  # a picture's name, its answers or what is wrong with it
-Found = Mapping[str, Sequence[Answer]]  # by picture
 
 
 @dataclass(frozen=True)
@@ -65,109 +61,86 @@ def list_pictures(names: Sequence[str], folder: Path = Path()) -> Listing:
     return listing
 
 
+@dataclass(frozen=True)
+class Page:
+    """A picture, or one of several pages of a file.
+
+    Attributes:
+        name: to be shown.
+        source: the file or its content.
+        number: from 1; None where the file has no other page.
+    """
+
+    name: str
+    source: Path | bytes
+    number: int | None
+
+
 def read(
-    read_one: ReadOne, pictures: Sequence[str], folder: Path = Path(), workers: int = 1
-) -> Generator[Reading, None, None]:
+    read_one: ReadOne,
+    pictures: Sequence[str],
+    folder: Path = Path(),
+    workers: int = 1,
+    stop: Event | None = None,
+) -> Iterator[Reading]:
     """Read pictures, several at a time, and give each as soon as it and those before are read.
 
     Args:
-        read_one: from a picture, its file's bytes or its pixels, to its answers, such as
-            `Recognizer.read`.
-        pictures: names, see `list_pictures`.
+        read_one: from a picture's pixels, see `decoding.decode`, and its page in the file, from
+            1, None where there is one only, to its answers.
+        pictures: names, see `list_pictures`. Standard input is read at once.
         folder: what they are relative to.
         workers: pictures at a time, a thread each.
+        stop: once it is set, what was read is given, and what is at work is not waited for.
 
-    Yields:
-        A picture's name, and its answers; or why it cannot be read. Of a TIFF file with
+    Returns:
+        Of each picture its name, and its answers; or why it cannot be read. Of a TIFF file with
         several pages, each page.
     """
-    waiting: deque[Future[list[Reading]]] = deque()
+    stdin = sys.stdin.buffer.read() if STDIN in pictures else b""
+    sources = ((name, stdin if name == STDIN else folder / name) for name in pictures)
+    pages = (page for name, source in sources for page in _pages(name, source))
+    return _read(read_one, pages, workers, stop or Event())
+
+
+def _read(read_one: ReadOne, pages: Iterator[Page], workers: int, stop: Event) -> Iterator[Reading]:
+    waiting: deque[tuple[str, Future[list[Answer] | str]]] = deque()
     executor = ThreadPoolExecutor(workers, "pictures")
     try:
-        for name in pictures:
-            waiting.append(executor.submit(_read_pages, read_one, name, folder))
-            if len(waiting) > AHEAD * workers:  # memory does not grow with their number
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+        for page in pages:
+            waiting.append((page.name, executor.submit(_answers, read_one, page)))
+            while len(waiting) > AHEAD * workers and not stop.is_set():
+                yield from _take_first(waiting)  # memory does not grow with their number
+            if stop.is_set():
+                break
+        while waiting and not stop.is_set():
+            yield from _take_first(waiting)
+        yield from ((name, future.result()) for name, future in waiting if future.done())
     finally:
-        executor.shutdown(cancel_futures=True)
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _read_pages(read_one: ReadOne, name: str, folder: Path) -> list[Reading]:
+def _take_first(waiting: deque[tuple[str, Future[list[Answer] | str]]]) -> Iterator[Reading]:
+    """Wait a moment for the first picture, and give it if it is read."""
+    name, future = waiting[0]
+    if wait([future], PATIENCE).done:
+        waiting.popleft()
+        yield name, future.result()
+
+
+def _pages(name: str, source: Path | bytes) -> Iterator[Page]:
+    pages = decoding.count_pages(source)
+    if pages == 1:
+        yield Page(name, source, None)
+        return
+    for number in range(1, pages + 1):
+        yield Page(f"{name}, page {number}", source, number)
+
+
+def _answers(read_one: ReadOne, page: Page) -> list[Answer] | str:
     try:
-        content = sys.stdin.buffer.read() if name == STDIN else (folder / name).read_bytes()
-    except OSError as error:
-        return [(name, str(error.strerror))]
-    if (pages := decoding.count_pages(content)) == 1:
-        return [(name, _answers(read_one, content))]
-    return [
-        (f"{name}, page {page + 1}", _answers(read_one, content, page)) for page in range(pages)
-    ]
-
-
-def _answers(read_one: ReadOne, content: bytes, page: int | None = None) -> list[Answer] | str:
-    try:
-        return read_one(content if page is None else decoding.decode(content, page=page))
+        return read_one(decoding.decode(page.source, page=(page.number or 1) - 1), page.number)
     except UserError as error:
         return str(error)
     except OSError as error:
         return str(error.strerror)
-
-
-def to_table(found: Found) -> str:
-    """Format answers for a terminal."""
-    rows = [
-        {
-            "picture": name,
-            "row": answer.row,
-            "box": " ".join(map(str, _box(answer))),
-            "digit": answer.digit,
-            "confidence": f"{answer.confidence:.4f}",
-            f"top {TOP}": "  ".join(f"{each} {value:.4f}" for each, value in answer.top),
-        }
-        for name, answers in found.items()
-        for answer in answers
-    ]
-    lines = [tabulate(rows, "keys", disable_numparse=True)] if rows else []
-    lines += [f"{name}: no digit found" for name, answers in found.items() if not answers]
-    return "\n".join(lines)
-
-
-def _box(answer: Answer) -> list[int]:
-    assert answer.box is not None  # it was found in a picture
-    return corners(answer.box)
-
-
-def to_json(found: Found, recognizer: Recognizer) -> str:
-    """Format as JSON: the model, and each picture's digits as the server's /predict has them."""
-    pictures = [
-        {"picture": name, "digits": [answer.as_json() for answer in answers]}
-        for name, answers in found.items()
-    ]
-    return json.dumps({"model": recognizer.as_json(), "pictures": pictures}, indent=2)
-
-
-def csv_header() -> str:
-    """Return the header of `to_csv`."""
-    top = [f"{what}_{rank}" for rank in range(1, TOP + 1) for what in ("class", "probability")]
-    box = ("left", "top", "width", "height")
-    return _csv([["picture", "row", *box, "digit", "confidence", "refused", *top]])
-
-
-def to_csv(name: str, answers: Sequence[Answer]) -> str:
-    """Format a picture's digits as CSV, a row for each."""
-    return _csv(
-        [
-            *(name, answer.row, *_box(answer)),
-            *(answer.digit, answer.confidence, answer.refused),
-            *(value for pair in answer.top for value in pair),
-        ]
-        for answer in answers
-    )
-
-
-def _csv(rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

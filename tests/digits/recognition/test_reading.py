@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -14,6 +16,7 @@ from PIL import Image
 
 from digits import Recognizer
 from digits.recognition import reading
+from digits.recognition.answers import Answer
 from tests import small_model
 
 
@@ -45,11 +48,11 @@ def test_a_folder_is_read_as_a_table(workspace: Path) -> None:
     assert done.returncode == 0
     left_out = b"digits: pictures/notes.txt: left out, not a format that is read\n"
     assert done.stderr == left_out
-    header, _, *rows, last = done.stdout.decode().splitlines()
+    header, _, *rows = done.stdout.decode().splitlines()
+    assert rows.pop(4) == "pictures/empty.png: no digit found"
     assert header.split() == ["picture", "row", "box", "digit", "confidence", "top", "3"]
     assert [row.split()[0] for row in rows] == ["pictures/b.png"] * 4 + ["pictures/more/a.JPG"]
     assert [row.split()[6] for row in rows] == list("12034")
-    assert last == "pictures/empty.png: no digit found"
 
 
 def test_paths_and_models_are_relative_to_where_the_user_is(workspace: Path) -> None:
@@ -100,12 +103,58 @@ def test_a_folder_without_pictures_is_named(workspace: Path) -> None:
 def test_pictures_are_given_in_order_and_as_they_are_read(workspace: Path) -> None:
     recognizer = Recognizer(workspace / "models/cnn")
     names = ["pictures/b.png", "none.png"] * 20
-    results = reading.read(recognizer.read, names, workspace, workers=4)
-    assert next(results)[0] == "pictures/b.png"
-    results.close()  # as Ctrl-C does
-    read = list(reading.read(recognizer.read, names, workspace, workers=4))
-    assert [name for name, _ in read] == names
-    assert read[1][1] == "No such file or directory"
+
+    def read() -> Iterator[reading.Reading]:
+        return reading.read(lambda pixels, _: recognizer.read(pixels), names, workspace, workers=4)
+
+    assert next(read())[0] == "pictures/b.png"
+    found = list(read())
+    assert [name for name, _ in found] == names
+    assert found[1][1] == "No such file or directory"
+
+
+def test_few_pictures_are_held_however_many_there_are(workspace: Path) -> None:
+    begun = 0
+
+    def count(*_: object) -> list[Answer]:
+        nonlocal begun
+        begun += 1
+        return []
+
+    results = reading.read(count, ["pictures/empty.png"] * 1000, workspace, workers=2)
+    for given, _ in enumerate(results):
+        assert begun <= given + 2 * reading.AHEAD + 2
+
+
+@pytest.mark.parametrize(
+    ("number", "form"),
+    [(signal.SIGTERM, "--json"), (signal.SIGINT, "--csv"), (signal.SIGTERM, "")],
+)
+def test_a_signal_ends_it_at_once_and_what_was_read_is_kept(
+    number: signal.Signals, form: str, workspace: Path, tmp_path: Path
+) -> None:
+    light, heavy = small_model.handwriting("4"), small_model.handwriting("1" * 30)
+    cv2.imwrite(str(tmp_path / "a.png"), light)
+    cv2.imwrite(str(tmp_path / "b.png"), np.tile(heavy, (12, 1)))
+    for copy in range(100):  # a minute of work
+        (tmp_path / f"b{copy}.png").symlink_to("b.png")
+    command = [sys.executable, "-m", "digits.cli", "predict", str(tmp_path), *form.split()]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=workspace, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout
+        assert process.stderr
+        printed = process.stdout.read1()
+        while b"a.png" not in printed:
+            printed += process.stdout.read1()
+        assert process.poll() is None
+        process.send_signal(number)
+        printed += process.stdout.read()
+        assert process.wait(20) == 128 + number
+        said = process.stderr.read().decode()
+        assert said == "digits: stopped: the pictures that were read are printed\n"
+    if form == "--json":
+        picture = json.loads(printed)["pictures"][0]
+        assert [digit["digit"] for digit in picture["digits"]] == ["4"]
 
 
 def test_each_page_of_a_tiff_is_read(workspace: Path) -> None:
@@ -116,6 +165,15 @@ def test_each_page_of_a_tiff_is_read(workspace: Path) -> None:
     pages = ["scan.tif, page 1", "scan.tif, page 1", "scan.tif, page 2", "scan.tif, page 3"]
     assert [row["picture"] for row in rows] == pages
     assert [row["digit"] for row in rows] == list("1240")
+
+
+def test_each_page_has_its_own_explanation(workspace: Path) -> None:
+    first, other = [Image.fromarray(small_model.handwriting(text)) for text in ("12", "4")]
+    first.save(workspace / "two.tif", save_all=True, append_images=[other])
+    assert predict(workspace, "two.tif", "--explain", "how.png").returncode == 0
+    one, two = (Image.open(workspace / name) for name in ("how-1.png", "how-2.png"))
+    assert one.tobytes() != two.tobytes()
+    assert not (workspace / "how.png").exists()
 
 
 def test_a_picture_of_200_megapixels_gets_our_own_words(workspace: Path) -> None:
