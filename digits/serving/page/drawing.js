@@ -2,7 +2,7 @@
 
 // The sign is told by dark and light, and only then by hue: e-paper and many eyes have no hue.
 const ABOVE = [103, 0, 31];
-const BELOW = [222, 240, 255];
+const BELOW = [186, 222, 255];
 const NEITHER = [140, 144, 148];
 const ZERO = 128; // the byte
 // Of each byte its colour, as a pixel of an image; the faint are many, so that they get more.
