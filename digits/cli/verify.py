@@ -58,7 +58,15 @@ def verify_results(
 
 @app.command("mend")
 def mend_workspace() -> None:
-    """Remove what a killed DVC left behind and stumbles over; every other command does so, too."""
+    """Remove what a killed DVC or a full disk left behind.
+
+    What DVC stumbles over every other command removes, too; this one also what only takes room
+    in DVC's cache.
+    """
+    from digits.tracking import mending
+
+    if done := mending.clear_cache():
+        typer.echo(done, err=True)
 
 
 def _trained_on(workspace: "Revision") -> dict[str, str]:
