@@ -28,7 +28,7 @@ def main(params: Params) -> None:
         train, test = idx.read_split(RAW, "train"), idx.read_split(RAW, "test")
         verdict = validation.validate(RAW, train, test, data_set, settings, REPORTS / "pictures")
         for added in extra.read_all(RAW):
-            verdict = verdict.joined(extra.check(added, test, settings))
+            verdict = verdict.joined(validation.check_extra(added, test, settings))
         page = validation.write(verdict, data_set, REPORTS)
         if broken := verdict.broken:
             run.log_outputs()

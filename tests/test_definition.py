@@ -1,6 +1,7 @@
 """dvc.yaml against the code: deps are the imports, parameters are used, outputs are read."""
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -289,6 +290,26 @@ def test_a_mistake_is_found(stages: Stages, stage: str, change: str, mistake: st
         after = before ^ {entry}
     broken = stages | {stage: replace(stages[stage], **{field: after})}
     assert f"{stage} {mistake}" in [line for check in CHECKS for line in check(broken)]
+
+
+@pytest.mark.parametrize(
+    ("library", "users"),
+    [
+        ("great_expectations", {"validate"}),
+        ("keras", {"train@cnn", "train@mlp"}),
+        ("tensorflow", {"train@cnn", "train@mlp"}),
+    ],
+)
+def test_what_takes_seconds_to_import_is_reached_only_where_it_is_needed(
+    stages: Stages, library: str, users: set[str]
+) -> None:
+    found = set()
+    for name, stage in stages.items():
+        for path in reached(stage.module):
+            source = (ROOT / path).read_text() if path.endswith(".py") else ""
+            if re.search(rf"^ *(import|from) {library}\b", source, re.MULTILINE):
+                found.add(name)
+    assert found == users
 
 
 def test_a_commands_parameters_are_read() -> None:

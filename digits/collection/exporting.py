@@ -12,8 +12,8 @@ from digits.base.errors import UserError
 from digits.collection.records import NONE, Record
 from digits.data.catalogue import FILES
 from digits.data.splits import Split
-from digits.importing import importing, shaping
-from digits.intake import idx
+from digits.importing import importing
+from digits.intake import digests, idx
 
 PARTS = ("train", "validation", "test")
 SHARES = {"train": 0.6, "validation": 0.15, "test": 0.25}  # of the sessions
@@ -60,7 +60,7 @@ def export(
         UserError: the name cannot be used, or there is too little for three parts.
     """
     importing.refuse_name(name, replace=False)
-    known = {shaping.digest(image) for image in _images_of(RAW)}
+    known = {digests.digest(image) for image in _images_of(RAW)}
     chosen, notes = _choose(found, classes, known, most)
     splits = {part: _split(chosen[part], classes) for part in PARTS}
     for part, split in splits.items():
@@ -95,7 +95,7 @@ def _choose(
     left: dict[str, int] = defaultdict(int)
     taken: set[bytes] = set()
     for record in sorted(found, key=lambda record: record.id):  # whoever wrote it first or last
-        hashed = shaping.digest(record.image)
+        hashed = digests.digest(record.image)
         if record.label is None:
             left["not reviewed, or disputed"] += 1
         elif record.label == NONE or record.label not in classes:

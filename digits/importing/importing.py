@@ -17,7 +17,7 @@ from digits.data.catalogue import FILES, Catalogue
 from digits.data.splits import Split
 from digits.importing import checks, shaping
 from digits.importing.pictures import Pictures
-from digits.intake import idx, splitting
+from digits.intake import digests, idx, splitting
 from digits.params import Params
 
 FOLDER = Path("data/imported")
@@ -94,10 +94,10 @@ def prepare(train: Pictures, test: Pictures | None, wishes: Wishes) -> DataSet:
         images = shaping.apply(part, shape)
         empty = shaping.useless(images)
         rest = np.setdiff1d(np.arange(len(images)), empty)
-        twice = rest[shaping.repeated(images[rest], known)]
+        kept = rest[digests.first_seen(images[rest], known)]
         notes += checks.left_out("of one colour alone", [part.names[i] for i in empty])
+        twice = np.setdiff1d(rest, kept)
         notes += checks.left_out("equal to another picture", [part.names[i] for i in twice])
-        kept = np.setdiff1d(rest, twice)
         numbers = np.array([labels.index(part.labels[i]) for i in kept], np.uint8)
         splits.append(Split(images[kept], numbers))
     checks.check_counts(splits, labels)

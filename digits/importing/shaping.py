@@ -1,6 +1,5 @@
 """From pictures of any size and ground to images of one size, light ink on black, none twice."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,22 +73,6 @@ def useless(images: np.ndarray) -> list[int]:
     """The positions of images of one colour alone."""
     flat = images.reshape(len(images), -1)
     return np.flatnonzero(flat.min(axis=1) == flat.max(axis=1)).tolist()
-
-
-def digest(image: np.ndarray) -> bytes:
-    """Hash the pixels of an image, by which equal ones are found."""
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
-
-
-def repeated(images: np.ndarray, known: set[bytes]) -> list[int]:
-    """The positions of images that equal an earlier one or a known one; all become known."""
-    found = []
-    for index, image in enumerate(images):
-        hashed = digest(image)
-        if hashed in known:
-            found.append(index)
-        known.add(hashed)
-    return found
 
 
 def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -162,6 +162,20 @@ def _of_duplicates() -> list[gxe.Expectation]:
     ]
 
 
+def check_no_test_image(images: pd.DataFrame) -> list[Result]:
+    """Check that none of the images to be added is of the main data set's test split.
+
+    Args:
+        images: with a column `in_main_test`, 0 or 1.
+    """
+    expectation = gxe.ExpectColumnValuesToBeInSet(
+        column="in_main_test",
+        value_set=[0],
+        description="no image may occur in the main data set's test split",
+    )
+    return run_suite("images", images, ["split", "index"], [expectation])
+
+
 def check_classes(classes: pd.DataFrame, settings: Validate) -> list[Result]:
     """Check the balance of the classes.
 

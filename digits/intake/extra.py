@@ -1,24 +1,20 @@
-"""Data that is added to the main data set: read, checked, and mixed into its splits.
+"""Data that is added to the main data set: read, and mixed into its splits.
 
 Each lies in a folder of its name beside the main data set's files, with its entry of the
 catalogue: all that follows from it follows from the content of `data/raw`.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import great_expectations.expectations as gxe
 import numpy as np
 
 from digits.base.schema import check as check_schema
 from digits.data.catalogue import ENTRY, DataSet
 from digits.data.splits import Split
-from digits.intake import expectations, idx, image_statistics
-from digits.intake.suites import Result, run_suite
-from digits.params import Validate
+from digits.intake import digests, idx
 
 
 @dataclass(frozen=True)
@@ -49,35 +45,6 @@ def read_all(raw: Path) -> list[Extra]:
         train, test = idx.read_split(folder, "train"), idx.read_split(folder, "test")
         found.append(Extra(folder.name, folder, entry, train, test))
     return found
-
-
-def check(extra: Extra, test: Split, settings: Validate) -> list[Result]:
-    """Hold a data set that is added against expectations of its own.
-
-    Its classes need not be in balance, as writers decide of them. None of its images may be of
-    the main test split, on which a model that learnt from it is measured.
-
-    Args:
-        extra: the data set.
-        test: the main data set's.
-        settings: of the stage.
-    """
-    results = expectations.check_files(
-        image_statistics.describe_files(extra.folder, extra.train, extra.test), extra.entry
-    )
-    if all(result.success for result in results):
-        parts = {"train": extra.train, "test": extra.test}
-        images = image_statistics.describe_images(parts, settings.ink_threshold)
-        known = image_statistics.describe_images({"main": test}, settings.ink_threshold)["hash"]
-        images["in_main_test"] = images["hash"].isin(known).astype(int)
-        results += expectations.check_images(images, extra.entry, settings)
-        none = gxe.ExpectColumnValuesToBeInSet(
-            column="in_main_test",
-            value_set=[0],
-            description="no image may occur in the main data set's test split",
-        )
-        results += run_suite("images", images, ["split", "index"], [none])
-    return [replace(result, frame=f"{extra.name}/{result.frame}") for result in results]
 
 
 @dataclass(frozen=True)
@@ -113,25 +80,14 @@ def mix(
     (kept, held), begin = rows, len(whole.labels)
     for extra in extras:
         last = len(extra.train.labels) - extra.entry.rows.validation
-        new = _new(extra.train.images, known)
+        new = digests.first_seen(extra.train.images, known)
         kept = np.concatenate([kept, np.tile(begin + new[new < last], weight)])
         held = np.concatenate([held, begin + new[new >= last]])
         added.append(extra.train)
         begin += len(extra.train.labels)
-        own = _new(extra.test.images, known)
+        own = digests.first_seen(extra.test.images, known)
         tests.append(Split(extra.test.images[own], extra.test.labels[own]))
     return Mixture(_joined(added), kept, held, _joined(tests))
-
-
-def _new(images: np.ndarray, known: set[bytes]) -> np.ndarray:
-    """The positions of images that are not known yet, `int (N,)`; all become known."""
-    found = []
-    for index, image in enumerate(images):
-        hashed = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
-        if hashed not in known:
-            known.add(hashed)
-            found.append(index)
-    return np.array(found, int)
 
 
 def _joined(parts: Sequence[Split]) -> Split:

@@ -3,7 +3,6 @@
 Each number is a quotient of whole numbers at most, so it is the same on every machine.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 from digits.base.text import shape_text
 from digits.data.catalogue import FILES
 from digits.data.splits import Split
+from digits.intake import digests
 
 BLOCK = 10_000  # images looked at at a time
 
@@ -137,7 +137,7 @@ def _of_block(images: np.ndarray, ink_threshold: int) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):  # an image without mass has no centre
         centre_row = images.sum(axis=2, dtype=np.int64) @ np.arange(height) / mass
         centre_column = images.sum(axis=1, dtype=np.int64) @ np.arange(width) / mass
-    digests = [hashlib.blake2b(image.data, digest_size=16).hexdigest() for image in pixels]
+    hashes = [digests.digest(image).hex() for image in pixels]
     return {
         "min": pixels.min(axis=1),
         "max": pixels.max(axis=1),
@@ -145,5 +145,5 @@ def _of_block(images: np.ndarray, ink_threshold: int) -> dict[str, Any]:
         "ink_fraction": np.count_nonzero(pixels >= ink_threshold, axis=1) / (height * width),
         "centre_row": centre_row,
         "centre_column": centre_column,
-        "hash": pa.array(digests, pa.large_string()),
+        "hash": pa.array(hashes, pa.large_string()),
     }

@@ -8,6 +8,7 @@ from digits.base import files
 from digits.data.catalogue import DataSet
 from digits.data.splits import Split
 from digits.intake import expectations, exploration, image_statistics
+from digits.intake.extra import Extra
 from digits.intake.suites import Result
 from digits.params import Validate
 from digits.rendering import pages
@@ -78,6 +79,30 @@ def validate(
     broken = sum(not result.success for result in results)
     metrics |= {"expectations": len(results), "expectations_broken": broken}
     return Verdict(results, metrics, files_fit)
+
+
+def check_extra(added: Extra, test: Split, settings: Validate) -> list[Result]:
+    """Hold a data set that is added against expectations of its own.
+
+    Its classes need not be in balance, as writers decide of them. None of its images may be of
+    the main test split, on which a model that learnt from it is measured.
+
+    Args:
+        added: the data set.
+        test: the main data set's.
+        settings: of the stage.
+    """
+    results = expectations.check_files(
+        image_statistics.describe_files(added.folder, added.train, added.test), added.entry
+    )
+    if all(result.success for result in results):
+        parts = {"train": added.train, "test": added.test}
+        images = image_statistics.describe_images(parts, settings.ink_threshold)
+        known = image_statistics.describe_images({"main": test}, settings.ink_threshold)["hash"]
+        images["in_main_test"] = images["hash"].isin(known).astype(int)
+        results += expectations.check_images(images, added.entry, settings)
+        results += expectations.check_no_test_image(images)
+    return [replace(result, frame=f"{added.name}/{result.frame}") for result in results]
 
 
 def write(verdict: Verdict, data_set: DataSet, reports: Path) -> Path:

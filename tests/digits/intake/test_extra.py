@@ -12,7 +12,7 @@ from digits.base.errors import UserError
 from digits.data import catalogue, splits
 from digits.data.catalogue import ENTRY, FILES, DataSet, Rows
 from digits.data.splits import Split
-from digits.intake import extra, idx, splitting
+from digits.intake import extra, idx, splitting, suites, validation
 from tests.small_project import ROOT
 
 SETTINGS = params.load(ROOT / "params.yaml").validate_
@@ -38,7 +38,7 @@ def write(folder: Path, train: Split, test: Split, validation: int = 0) -> DataS
     return entry
 
 
-def broken(found: list[extra.Result]) -> list[str]:
+def broken(found: list[suites.Result]) -> list[str]:
     return [result.explain() for result in found if not result.success]
 
 
@@ -46,7 +46,7 @@ def test_sound_data_meets_the_expectations(tmp_path: Path, handwriting: Split) -
     write(tmp_path / "collected", some(handwriting, 0, 60), some(handwriting, 60, 80))
     (added,) = extra.read_all(tmp_path)
     assert added.name == "collected"
-    found = extra.check(added, some(handwriting, 80, 180), SETTINGS)
+    found = validation.check_extra(added, some(handwriting, 80, 180), SETTINGS)
     assert broken(found) == []
     assert {result.frame for result in found} == {"collected/files", "collected/images"}
 
@@ -54,7 +54,7 @@ def test_sound_data_meets_the_expectations(tmp_path: Path, handwriting: Split) -
 def test_an_image_of_the_main_test_is_named(tmp_path: Path, handwriting: Split) -> None:
     write(tmp_path / "collected", some(handwriting, 0, 60), some(handwriting, 60, 80))
     (added,) = extra.read_all(tmp_path)
-    (line,) = broken(extra.check(added, some(handwriting, 59, 180), SETTINGS))[:1]
+    (line,) = broken(validation.check_extra(added, some(handwriting, 59, 180), SETTINGS))[:1]
     assert "collected/images.in_main_test" in line
     assert "train 59" in line
 
