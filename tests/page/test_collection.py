@@ -63,12 +63,14 @@ def write(page: Page, text: str) -> str:
     return page.locator("#visit").inner_text()
 
 
+@pytest.mark.slow
 def test_the_page_says_what_is_kept(page: Page) -> None:
     text = page.locator("#collection").inner_text()
     assert "The server keeps the digits, for 90 days" in text
     assert violations(page) == []
 
 
+@pytest.mark.slow
 def test_a_digit_is_corrected_by_two_taps(page: Page, folder: Path) -> None:
     session = write(page, "203")
     expect(page.locator("#keypad")).to_be_hidden()
@@ -89,6 +91,7 @@ def test_a_digit_is_corrected_by_two_taps(page: Page, folder: Path) -> None:
     assert {each.state for each in kept(folder, session)} == {"open"}
 
 
+@pytest.mark.slow
 def test_a_digit_is_corrected_by_the_keyboard(page: Page, folder: Path) -> None:
     session = write(page, "25")
     page.locator("#digits button").nth(0).focus()
@@ -106,6 +109,7 @@ def test_a_digit_is_corrected_by_the_keyboard(page: Page, folder: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_correction_stays_while_more_is_written(page: Page, folder: Path) -> None:
     session = write(page, "2")
     page.locator("#digits button").nth(0).click()
@@ -120,6 +124,7 @@ def test_a_correction_stays_while_more_is_written(page: Page, folder: Path) -> N
     }
 
 
+@pytest.mark.slow
 def test_whoever_switches_it_off_is_not_kept(page: Page, folder: Path) -> None:
     page.locator("#keep").uncheck()
     urls: list[str] = []
@@ -144,6 +149,7 @@ def test_a_server_that_keeps_nothing_says_nothing(open_page: Callable[..., Visit
     expect(visit.page.locator("#keypad")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_the_review_takes_one_key_for_each(
     page: Page, chromium: Browser, collecting: Server, folder: Path
 ) -> None:

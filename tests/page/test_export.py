@@ -65,6 +65,7 @@ def test_another_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         runtime.fetch()
 
 
+@pytest.mark.slow
 def test_the_served_page_reads_on_the_device(
     chromium: Browser, browser_runtime: Path, workspace: Path, clean_environment: dict[str, str]
 ) -> None:

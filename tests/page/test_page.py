@@ -346,9 +346,16 @@ class TestTrouble:
         visit.complaints.clear()
 
 
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 class TestAccessibility:
+    @pytest.mark.parametrize(
+        ("viewport", "scheme"),
+        [
+            (DESK, "light"),
+            (PHONE, "dark"),
+            pytest.param(DESK, "dark", marks=pytest.mark.slow),
+            pytest.param(PHONE, "light", marks=pytest.mark.slow),
+        ],
+    )
     def test_axe_finds_nothing(
         self, open_page: Callable[..., Visit], viewport: dict, scheme: str
     ) -> None:
@@ -359,10 +366,11 @@ class TestAccessibility:
         visit.settle()
         assert violations(visit.page) == []
 
+    @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
     def test_nothing_is_wider_than_the_screen(
-        self, open_page: Callable[..., Visit], viewport: dict, scheme: str
+        self, open_page: Callable[..., Visit], viewport: dict
     ) -> None:
-        visit = open_page(viewport=viewport, color_scheme=scheme)
+        visit = open_page(viewport=viewport)
         visit.write("25", size=80)
         visit.expect("2 5")
         width = visit.page.evaluate("document.documentElement.scrollWidth")

@@ -82,6 +82,7 @@ class TestClone:
         assert "make repro" in advice
         assert failure.startswith("ERROR: failed to reproduce 'download'")
 
+    @pytest.mark.slow
     def test_what_is_not_here_cannot_be_registered(self, clone: Path, run: Command) -> None:
         done = run(clone, "digits", "sync", code=1)
         (told,) = done.stderr.splitlines()

@@ -185,6 +185,7 @@ def test_corruptions_are_measured_on_a_choice_of_the_images(
     assert scores["corrupted_canny_edges"] < scores["corrupted_brightness"]
 
 
+@pytest.mark.slow
 def test_fewer_images_than_are_to_be_corrupted_are_all_corrupted(
     workspace: Path, checked: params.Params, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -393,6 +393,7 @@ class TestFailed:
         )
         assert all_runs(workspace)[0].info.status == "FAILED"
 
+    @pytest.mark.slow
     def test_a_disk_that_is_full(
         self, workspace: Path, set_params: Callable[..., None], start: Start
     ) -> None:

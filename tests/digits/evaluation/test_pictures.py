@@ -51,7 +51,10 @@ def test_gallery_shows_no_more_than_its_most(tmp_path: Path) -> None:
     assert size(tmp_path / "1000.png")[1] < 3000
 
 
-@pytest.mark.parametrize("errors", [0, 1, 1000])
+@pytest.mark.parametrize(
+    "errors",
+    [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(1000, marks=pytest.mark.slow)],
+)
 def test_every_picture_is_the_same_bytes_each_time(tmp_path: Path, errors: int) -> None:
     table = predictions(errors)
     bins, curve = metrics.bin_by_confidence(table, 15), metrics.trace_risk_coverage(table)

@@ -47,7 +47,7 @@ bounded = settings(
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-@pytest.mark.parametrize("collects", [False, True])
+@pytest.mark.parametrize("collects", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_interface_is_as_it_describes_itself(
     client: httpx.Client, serve: Serve, tmp_path: Path, mode: GenerationMode, collects: bool
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_trial_is_worth_the_validation_loss_of_its_last_epoch(
     assert not [key for key in run.data.metrics if "test" in key]
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_pruned_and_says_why(job: trial.Job) -> None:
     knobs = [space.Knob("train.mlp.learning_rate", (1e30,)), *job.space.knobs[1:]]
     job = replace(job, space=replace(job.space, knobs=knobs))

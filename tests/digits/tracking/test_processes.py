@@ -92,7 +92,9 @@ runner.run(main, "data")
         ids = sorted(stdout.strip() for stdout, _ in outputs)
         assert sorted(run.info.run_id for run in found[store.PIPELINE]) == ids
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize(
+        "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    )
     def test_one_that_is_stopped_leaves_a_killed_run(
         self, tmp_path: Path, start: Callable[[], subprocess.Popen[str]], number: signal.Signals
     ) -> None:
@@ -103,6 +105,7 @@ runner.run(main, "data")
         assert process.returncode == 128 + number
         assert self.status(tmp_path, run_id) == "KILLED"
 
+    @pytest.mark.slow
     def test_the_next_marks_the_run_of_one_that_was_killed(
         self,
         tmp_path: Path,

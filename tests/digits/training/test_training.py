@@ -71,6 +71,7 @@ def test_64_images_can_be_learned_by_heart(name: str, handwriting: Split) -> Non
     assert epochs[-1]["loss"] < 0.02
 
 
+@pytest.mark.slow
 def test_digits_not_seen_are_recognised(trained: Any, splits: tuple[Split, Split]) -> None:
     assert accuracy(trained[0], splits[1]) > 0.96
 
