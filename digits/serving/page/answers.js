@@ -59,11 +59,12 @@ const shown = new WeakMap();
 function isShown(where, /** @type {any[]} */ ...what) {
   const before = shown.get(where);
   shown.set(where, what);
-  return before !== undefined && what.every((each, index) => each === before[index]);
+  if (before === undefined || before.length !== what.length) return false;
+  return what.every((each, index) => each === before[index]);
 }
 
 function showBox(box, /** @type {Digit} */ digit, isChosen, sheet) {
-  if (isShown(box, digit, isChosen, sheet.width, sheet.height)) return;
+  if (isShown(box, String(digit.box), first(digit), isChosen, sheet.width, sheet.height)) return;
   const [left, top, width, height] = digit.box;
   box.dataset.digit = digit.said === NONE ? "no digit" : first(digit);
   box.classList.toggle("chosen", isChosen);
@@ -79,15 +80,15 @@ function digitButton() {
 }
 
 function showButton(button, /** @type {Digit} */ digit, isChosen) {
-  if (isShown(button, digit, isChosen)) return;
+  const models = Object.entries(digit.answers).map(
+    ([model, answer]) => `${model} ${label(answer)}, ${percent(answer.confidence, 0)} %`,
+  );
+  if (isShown(button, digit.crop, digit.said, isChosen, ...models)) return;
   const [picture, answers] = button.children;
-  const models = Object.entries(digit.answers);
   button.setAttribute("aria-pressed", isChosen);
   drawInk(picture, bytes(digit.crop));
   resize(answers, models.length + (digit.said ? 1 : 0), () => element("span"));
-  models.forEach(([model, answer], i) => {
-    say(answers.children[i], `${model} ${label(answer)}, ${percent(answer.confidence, 0)} %`);
-  });
+  models.forEach((text, i) => say(answers.children[i], text));
   if (digit.said) say(answers.lastChild, `you: ${digit.said === NONE ? "no digit" : digit.said}`);
 }
 
@@ -96,7 +97,7 @@ const first = (/** @type {Digit} */ { answers, said }) =>
   said ?? label(Object.values(answers)[0]);
 
 function showDetail(/** @type {Digit} */ { crop, answers }, /** @type {string[]} */ classes) {
-  drawInk(seen, bytes(crop));
+  if (!isShown(seen, crop)) drawInk(seen, bytes(crop));
   const models = Object.keys(answers);
   resize(table.tHead.rows[0], 1 + models.length, () => element("th", { scope: "col" }));
   resize(table.tBodies[0], classes.length, () =>
@@ -108,6 +109,7 @@ function showDetail(/** @type {Digit} */ { crop, answers }, /** @type {string[]}
     resize(row, 1 + models.length, () => element("td"));
     say(row.cells[0], name);
     Object.values(answers).forEach(({ probabilities }, i) => {
+      if (isShown(row.cells[1 + i], probabilities[c])) return;
       row.cells[1 + i].style.setProperty("--share", probabilities[c]);
       say(row.cells[1 + i], percent(probabilities[c]));
     });

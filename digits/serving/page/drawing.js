@@ -16,17 +16,27 @@ const COLOURS = new Uint32Array(
   ).buffer,
 );
 
+const GREYS = new Uint32Array(
+  Uint8ClampedArray.from(
+    Array.from({ length: 256 }, (_, byte) => [byte, byte, byte, 255]).flat(),
+  ).buffer,
+);
+
 /** @returns {Uint8Array} what the server sends as base64, and the device as it is */
-export const bytes = (/** @type {string | Uint8Array} */ pixels) =>
-  typeof pixels === "string"
-    ? Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0))
-    : pixels;
+export function bytes(/** @type {string | Uint8Array} */ pixels) {
+  if (typeof pixels !== "string") return pixels;
+  const text = atob(pixels);
+  const found = new Uint8Array(text.length); // `Uint8Array.from` takes ten times as long
+  for (let i = 0; i < text.length; i += 1) found[i] = text.charCodeAt(i);
+  return found;
+}
 
 /** What the networks see: light ink on black. */
 export function drawInk(/** @type {HTMLCanvasElement} */ canvas, /** @type {Uint8Array} */ ink) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
-  ink.forEach((grey, i) => image.data.set([grey, grey, grey, 255], 4 * i));
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < pixels.length; i += 1) pixels[i] = GREYS[ink[i]];
   context.putImageData(image, 0, 0);
 }
 
@@ -39,8 +49,11 @@ export function drawInk(/** @type {HTMLCanvasElement} */ canvas, /** @type {Uint
  * @param {number} columns
  */
 export function drawMaps(canvas, { channels, height, width, pixels }, columns) {
-  canvas.width = columns * (width + 1) - 1;
-  canvas.height = Math.ceil(channels / columns) * (height + 1) - 1;
+  const size = [columns * (width + 1) - 1, Math.ceil(channels / columns) * (height + 1) - 1];
+  // To set it, even to what it is, makes the browser throw the canvas away.
+  if (canvas.width !== size[0] || canvas.height !== size[1]) {
+    [canvas.width, canvas.height] = size;
+  }
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   const colours = new Uint32Array(image.data.buffer);

@@ -12,9 +12,10 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from digits.base.errors import UserError
+from digits.inference.layers import Layer
 from digits.recognition import drawing
 from digits.recognition.digitizing import Digit
-from digits.recognition.recognizer import stack
+from digits.recognition.recognizer import Recognizer, stack
 from digits.serving import encoding, schemas
 from digits.serving.collecting import Wish, WishOption, collect
 from digits.serving.media import RAW, require
@@ -118,7 +119,10 @@ async def _read(
     served = service.served  # another model may lead before the end
     main = served[0].recognizer
     images = stack(digits)
-    probabilities = await asyncio.gather(*(model.classify(images) for model in served))
+    probabilities, layers = await asyncio.gather(
+        asyncio.gather(*(model.classify(images) for model in served)),
+        _layers(service, main, images, maps),
+    )
     answers = {
         model.recognizer.network.name: encoding.predictions(model.recognizer, of_model)
         for model, of_model in zip(served, probabilities, strict=True)
@@ -136,7 +140,17 @@ async def _read(
     }
     for digit, identity in zip(reading["digits"], ids, strict=False):  # none where not collected
         digit["id"] = identity
-    if maps is not None and maps < len(digits):
-        layers = await service.drawings.run(lambda: main.network.layers(images[maps : maps + 1]))
+    if layers is not None:
         reading["maps"] = {"digit": maps, "layers": encoding.feature_maps(layers)}
     return reading
+
+
+async def _layers(
+    service: Service, recognizer: Recognizer, images: np.ndarray, index: int | None
+) -> list[Layer] | None:
+    """Ask the main model for its feature maps of one image; None without such an image."""
+    if index is None or index >= len(images):
+        return None
+    image = images[index : index + 1]
+    layers: list[Layer] = await service.drawings.run(lambda: recognizer.network.layers(image))
+    return layers
