@@ -18,13 +18,13 @@ import psutil
 import pytest
 from mlflow.entities import Run
 
+from tests.drills.shortened import STAGES, shortened
 from tests.pipeline.content import is_timing
-from tests.small_project import LIMIT, PIPELINE, edited, outputs, runs, store
+from tests.small_project import LIMIT, PIPELINE, outputs, runs, store
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("KILLS", "100"))
 LANES = 2  # projects that are killed side by side
-STAGES = ("params", "download", "preprocess")  # all the machinery, and no TensorFlow
 
 
 @dataclass
@@ -109,17 +109,6 @@ def test_a_pipeline_killed_at_any_moment_goes_on(
     ]
     with ThreadPoolExecutor(LANES) as pool:
         list(pool.map(Lane.hold, lanes))
-
-
-def shortened(folder: Path) -> Path:
-    """Leave the project the stages that take a second each."""
-    with edited(folder / "dvc.yaml") as definition:
-        for name in definition["stages"].keys() - set(STAGES):
-            del definition["stages"][name]
-        del definition["plots"]
-        inputs = definition["stages"]["preprocess"]["deps"]
-        inputs[:] = [path for path in inputs if not path.startswith("reports/validate")]
-    return folder
 
 
 def is_of(group: int, pid: int) -> bool:
