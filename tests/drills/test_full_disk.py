@@ -54,7 +54,7 @@ def test_a_stage_on_a_full_disk(
     size = sum(path.stat().st_size for path in (folder / "data").rglob("*"))  # as of what comes
 
     with filled(disk, size // 2):
-        done = run(folder, "dvc", "repro", code=255, env=env)
+        done = run(folder, "dvc", "repro", "preprocess", code=255, env=env)
     (line, _) = done.stderr.splitlines()  # DVC adds that the stage failed
     assert line.startswith("preprocess: ")
     assert FULL in line
@@ -62,9 +62,10 @@ def test_a_stage_on_a_full_disk(
     assert half_written(folder) == []
 
     with filled(disk, size * 3 // 2):  # room for the output, not for its copy in DVC's cache
+        # DVC may end with 0, with the outputs in place and not in its cache: hence no check.
         done = subprocess.run(
-            ["dvc", "repro"], cwd=folder, env=environment | env, capture_output=True, text=True,
-            check=False,  # DVC may end with 0, with the outputs in place and not in its cache
+            ["dvc", "repro", "preprocess"], cwd=folder, env=environment | env, text=True,
+            capture_output=True, check=False,
         )  # fmt: skip
     assert "failed to transfer" in done.stderr
     assert FULL in done.stderr
@@ -73,12 +74,12 @@ def test_a_stage_on_a_full_disk(
 
     run(folder, "digits", "mend", env=env)
     assert half_written(folder) == []
-    run(folder, "dvc", "repro", env=env)
+    run(folder, "dvc", "repro", "preprocess", env=env)
     found = outputs(folder)
     assert found.keys() > before.keys()
-    run(folder, "dvc", "commit", "--force")
+    run(folder, "dvc", "commit", "--force", "preprocess")
     shutil.rmtree(folder / "data")
-    run(folder, "dvc", "checkout")
+    run(folder, "dvc", "checkout", "preprocess", "download")
     assert outputs(folder) == found
 
 
