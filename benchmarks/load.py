@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import psutil
 
+PAUSE = 0.05  # seconds until a client whose connection was closed opens another
+
 
 @dataclass(frozen=True)
 class Load:
@@ -21,10 +23,12 @@ class Load:
     Attributes:
         seconds: of each answer, in the order of their ends.
         duration: of all, seconds.
+        refused: requests that were answered with another status than 200, or not at all.
     """
 
     seconds: list[float]
     duration: float
+    refused: int = 0
 
     @property
     def per_second(self) -> float:
@@ -48,17 +52,26 @@ class Request:
 class Client(asyncio.Protocol):
     """A connection that sends the same request again as soon as it is answered."""
 
-    def __init__(self, request: bytes, end: float) -> None:
-        self._request, self._end = request, end
+    def __init__(self, request: bytes, end: float, bears_refusals: bool = False) -> None:
+        self._request, self._end, self._bears = request, end, bears_refusals
         self._received, self._missing = b"", 0
+        self._is_refused = False
         self.seconds: list[float] = []
+        self.refused = 0
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, port: int) -> None:
-        """Ask until the end. Raises SystemExit at the first answer but 200."""
-        loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: self, "127.0.0.1", port)
+        """Ask until the end. Raises SystemExit at the first answer but 200, unless it is borne."""
+        self._port = port
+        await self._connect()
         await self._finished
+
+    async def _connect(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: self, "127.0.0.1", self._port)
+        except OSError as error:
+            self._fail(str(error))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -73,39 +86,60 @@ class Client(asyncio.Protocol):
             head, found, body = self._received.partition(b"\r\n\r\n")
             if not found:
                 return
-            if not head.startswith(b"HTTP/1.1 200"):
+            self._is_refused = not head.startswith(b"HTTP/1.1 200")
+            if self._is_refused and not self._bears:
                 self._fail(self._received.decode(errors="replace"))
                 return
             length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
             self._missing = int(length) - len(body)
         if self._missing == 0:
             now = time.perf_counter()
-            self.seconds.append(now - self._start)
+            if self._is_refused:
+                self.refused += 1
+            else:
+                self.seconds.append(now - self._start)
             if now < self._end:
                 self._ask()
-            else:
-                self._transport.close()
+            elif not self._finished.done():
                 self._finished.set_result(None)
+                self._transport.close()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._fail("the server closed the connection")
 
     def _ask(self) -> None:
-        self._received, self._start = b"", time.perf_counter()
+        self._received, self._missing, self._start = b"", 0, time.perf_counter()
         self._transport.write(self._request)
 
     def _fail(self, reason: str) -> None:
-        if not self._finished.done():
+        """End; where refusals are borne another connection is opened."""
+        if self._finished.done():
+            return
+        if not self._bears:
             self._finished.set_exception(SystemExit(reason))
+            return
+        self.refused += 1
+        if time.perf_counter() >= self._end:
+            self._finished.set_result(None)
+            return
+        loop = asyncio.get_running_loop()
+        loop.call_later(PAUSE, lambda: loop.create_task(self._connect()))
 
 
-async def ask(port: int, requests: list[Request], seconds: float) -> Load:
-    """Hold a load for some seconds: a connection for each request, all at once."""
+async def ask(
+    port: int, requests: list[Request], seconds: float, bears_refusals: bool = False
+) -> Load:
+    """Hold a load for some seconds: a connection for each request, all at once.
+
+    Args:
+        bears_refusals: counts what is refused, instead of an end at the first.
+    """
     start = time.perf_counter()
-    clients = [Client(request.message, start + seconds) for request in requests]
+    clients = [Client(request.message, start + seconds, bears_refusals) for request in requests]
     await asyncio.gather(*(client.run(port) for client in clients))
     times = [each for client in clients for each in client.seconds]
-    return Load(times, time.perf_counter() - start)
+    refused = sum(client.refused for client in clients)
+    return Load(times, time.perf_counter() - start, refused)
 
 
 def free_port() -> int:
@@ -115,21 +149,30 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(command: list[str]) -> Iterator[tuple[int, psutil.Process]]:
-    """Run a server on a free port until the end: the port and the process."""
+def serving(command: list[str], ready: str = "/ping") -> Iterator[tuple[int, psutil.Process]]:
+    """Run a server on a free port until the end: the port and the process.
+
+    Args:
+        ready: a path that is answered with 200 once the server is ready.
+    """
     port = free_port()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log)
         try:
-            while not answers(f"http://127.0.0.1:{port}/ping"):
+            while not answers(f"http://127.0.0.1:{port}{ready}"):
                 if process.poll() is not None:
                     log.seek(0)
                     sys.exit(f"{' '.join(command)}: {log.read().decode()}")
                 time.sleep(0.2)
             yield port, psutil.Process(process.pid)
         finally:
+            workers: list[psutil.Process] = []  # that not every server ends
+            with contextlib.suppress(psutil.NoSuchProcess):
+                workers = psutil.Process(process.pid).children(recursive=True)
             process.terminate()
             process.wait()
+            for worker in psutil.wait_procs(workers, timeout=5)[1]:
+                worker.kill()
 
 
 def answers(url: str) -> bool:

@@ -2,7 +2,8 @@
 
 The servers take turns within each round: first one connection, which tells how long an
 answer takes, then several that each ask again once they are answered. `--soak` holds such a
-load instead, and looks at the memory.
+load instead, and looks at the memory. `--peers` measures single images at up to 1,000
+connections, against LitServe and BentoML too.
 """
 
 import asyncio
@@ -17,13 +18,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import measuring
+from benchmarks import measuring, peers
 from benchmarks.load import Load, Request, ask, cpu_seconds, megabytes, serving
 from digits.base import quiet
 from digits.inference.model import Model
 
 MODEL = Path("models/cnn")
 CONNECTIONS = 8
+CROWDS = (1, 8, 64, 256, 1000)  # connections, for `--peers`
 BATCH = 1024
 LARGE = f"{BATCH:,} images, raw"
 THREADS = 2  # of `digits serve`
@@ -32,16 +34,12 @@ DIGITS, ONNX, KERAS = "digits serve", "mlflow, ONNX flavour", "mlflow, Keras fla
 BARE = "ONNX Runtime, no server"
 
 
-def commands(folder: Path) -> dict[str, list[str]]:
+def commands(folder: Path, has_keras: bool = True) -> dict[str, list[str]]:
     """Return how each server is started; save the models for MLflow's in a folder."""
     import mlflow
     import mlflow.onnx
     import onnx
     from mlflow.types.schema import Schema, TensorSpec
-
-    with quiet.importing_tensorflow():
-        import keras
-        import mlflow.tensorflow
 
     signature = mlflow.models.ModelSignature(
         Schema([TensorSpec(np.dtype("uint8"), (-1, 28, 28))]),
@@ -49,15 +47,21 @@ def commands(folder: Path) -> dict[str, list[str]]:
     )
     options = {"signature": signature, "pip_requirements": []}
     mlflow.onnx.save_model(onnx.load(MODEL / "model.onnx"), folder / "onnx", **options)
-    network = keras.saving.load_model(MODEL / "model.keras", compile=False)
-    mlflow.tensorflow.save_model(network, folder / "keras", **options)
     python = [sys.executable, "-m"]
     theirs = [*python, "mlflow", "models", "serve", "--env-manager", "local", "--model-uri"]
-    return {
+    started = {
         DIGITS: [*python, "digits.cli", "serve", "--threads", str(THREADS)],
         ONNX: [*theirs, str(folder / "onnx")],
-        KERAS: [*theirs, str(folder / "keras")],
     }
+    if has_keras:
+        with quiet.importing_tensorflow():
+            import keras
+            import mlflow.tensorflow
+
+        network = keras.saving.load_model(MODEL / "model.keras", compile=False)
+        mlflow.tensorflow.save_model(network, folder / "keras", **options)
+        started[KERAS] = [*theirs, str(folder / "keras")]
+    return started
 
 
 def compare(rounds: int, seconds: float) -> None:
@@ -122,10 +126,57 @@ def _figures(
         "server": server,
         "a second": load.per_second,
         "images a second": images * load.per_second,
-        "median ms": 1000 * float(np.median(load.seconds)),
-        "p99 ms": 1000 * float(np.percentile(load.seconds, 99)),
-        "CPU ms": 1000 * cpu / len(load.seconds),
+        "median ms": 1000 * float(np.median(load.seconds or [np.nan])),
+        "p99 ms": 1000 * float(np.percentile(load.seconds or [np.nan], 99)),
+        "CPU ms": 1000 * cpu / max(1, len(load.seconds)),
     }
+
+
+def compare_peers(python: str, rounds: int, seconds: float) -> None:
+    """Measure single images at up to a thousand connections, ours and the peers in turn.
+
+    Args:
+        python: of an environment that has the peers; "": one is made.
+    """
+    image = measuring.split("validation").images[0]
+    body = json.dumps({"inputs": [image.tolist()]}).encode()
+    figures = []
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        interpreter = Path(python) if python else peers.install(folder / "venv")
+        started = commands(folder, has_keras=False)
+        started |= peers.commands(folder, interpreter, MODEL / "model.onnx", THREADS)
+        ready = {"LitServe": "/health", "BentoML": "/readyz"}
+        paths = dict.fromkeys(ready, "/predict")
+        servers = {}
+        for server, command in started.items():
+            waited = stack.enter_context(serving(command, ready.get(server, "/ping")))
+            servers[server] = (*waited, paths.get(server, "/invocations"))
+        expected = peers.ask(servers[DIGITS][0], servers[DIGITS][2], image)
+        for server, (port, _, path) in servers.items():
+            if not np.allclose(peers.ask(port, path, image), expected, atol=1e-3):
+                sys.exit(f"{server} answers otherwise than {DIGITS}")
+        for number in range(rounds):
+            for count in CROWDS:
+                for server, (port, process, path) in servers.items():
+                    requests = [Request(path, JSON, body)] * count
+                    before = cpu_seconds(process)
+                    load = asyncio.run(ask(port, requests, seconds, bears_refusals=True))
+                    cpu = cpu_seconds(process) - before
+                    row = _figures("1 image, JSON", count, server, 1, load, cpu)
+                    total = load.refused + len(load.seconds)
+                    figures.append(row | {"refused %": 100 * load.refused / total})
+            print(f"round {number + 1} of {rounds}", flush=True)
+    keys = ["connections", "server"]
+    table = pd.DataFrame(figures).drop(columns=["request", "images a second"])
+    table = table.groupby(keys, sort=False).median().reset_index()
+    of_ours = table[table["server"] == DIGITS].set_index("connections")["a second"]
+    table["x"] = table["a second"] / table["connections"].map(of_ours)
+    note = (
+        f"Single images as JSON. n = {rounds} rounds of {seconds:g} s each, medians; `x`: answers "
+        f"a second against {DIGITS} at as many connections. CPU: the server's with its workers."
+    )
+    measuring.write("serving-peers", table, note, "serving --peers")
 
 
 def soak(seconds: float) -> None:
@@ -163,8 +214,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="hold a load instead")
+    parser.add_argument(
+        "--peers",
+        nargs="?",
+        const="",
+        metavar="PYTHON",
+        help="measure LitServe and BentoML too; of an environment that has them, else one is made",
+    )
     arguments = parser.parse_args()
-    if arguments.soak:
+    if arguments.peers is not None:
+        compare_peers(arguments.peers, arguments.rounds, arguments.seconds)
+    elif arguments.soak:
         soak(arguments.soak)
     else:
         compare(arguments.rounds, arguments.seconds)
