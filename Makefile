@@ -37,6 +37,8 @@ benchmarks: setup  ## measure again what the README quotes: hours, on an idle ma
 	python -m benchmarks.scaling
 	python -m benchmarks.sizes
 	python -m benchmarks.loop
+	python -m benchmarks.drift
+	python -m benchmarks.story
 	python -m benchmarks.refusal
 	python -m benchmarks.handwriting
 	python -m benchmarks.serving
