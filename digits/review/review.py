@@ -15,6 +15,7 @@ from scipy.stats import t
 from digits import params
 from digits.base import schema, tables, yaml12
 from digits.base.errors import UserError
+from digits.base.reports import parse_metrics
 from digits.base.text import one_line
 from digits.comparison import paired
 from digits.comparison.paired import Comparison
@@ -119,7 +120,7 @@ def review(base: Revision, head: Revision) -> Review:
         if (value := old.get(f"compare.{key}", new.get(f"compare.{key}"))) is not None
     }
     test = schema.check(params.Compare, compare, f"{base.name}: params.yaml: compare")
-    seeds = _parse(head, SEEDS, json.loads) or {"commit": "", "rows": []}
+    spreads_commit, spreads = _parse(head, SEEDS, _read_spreads) or ("", {})
     names = new.get(f"datasets.yaml:{new.get('data.name')}.classes", [])
     return Review(
         base=base,
@@ -128,12 +129,8 @@ def review(base: Revision, head: Revision) -> Review:
         parameters=changes(_as_json(old), _as_json(new)),
         data=changes(_metrics(base, VALIDATION), _metrics(head, VALIDATION)),
         models=_models(base, head, test),
-        spreads={
-            row["model"]: Spread(row["n"], row["mean"], row["sd"])
-            for row in seeds["rows"]
-            if row["metric"] == "accuracy" and row["n"] > 1
-        },
-        spreads_commit=seeds["commit"],
+        spreads=spreads,
+        spreads_commit=spreads_commit,
         classes=names,
     )
 
@@ -222,7 +219,8 @@ def _settings(revision: Revision) -> dict[str, Any]:
 
 
 def _metrics(revision: Revision, path: str) -> dict[str, float]:
-    return _values(revision, path, json.loads)
+    content, source = revision.read(path), f"{revision.name}: {path}"
+    return {} if content is None else yaml12.flatten(parse_metrics(content, source))
 
 
 def _predictions(revision: Revision, model: str) -> pd.DataFrame | None:
@@ -232,6 +230,14 @@ def _predictions(revision: Revision, model: str) -> pd.DataFrame | None:
     return None if content is None else tables.parse_predictions(content, source)
 
 
+def _read_spreads(content: bytes) -> tuple[str, dict[str, Spread]]:
+    """The commit whose recipe was trained with several seeds, and the spreads by model."""
+    seeds = json.loads(content)
+    rows = [row for row in seeds["rows"] if row["metric"] == "accuracy" and row["n"] > 1]
+    spreads = {r["model"]: Spread(int(r["n"]), float(r["mean"]), float(r["sd"])) for r in rows}
+    return str(seeds["commit"]), spreads
+
+
 def _values(revision: Revision, path: str, load: Callable[[bytes], Any]) -> dict[str, Any]:
     """The values of a file by dotted key; none where there is no such file."""
     return yaml12.flatten(_parse(revision, path, lambda content: dict(load(content) or {})) or {})
@@ -239,12 +245,11 @@ def _values(revision: Revision, path: str, load: Callable[[bytes], Any]) -> dict
 
 def _parse(revision: Revision, path: str, parse: Callable[[bytes], Any]) -> Any:
     """The parsed content of a file; None where there is no such file."""
-    content = revision.read(path)
+    content, source = revision.read(path), f"{revision.name}: {path}"
     try:
         return None if content is None else parse(content)
-    except (ValueError, TypeError) as error:
-        why = one_line(error)
-        raise UserError(f"{revision.name}: {path}: not what it must be: {why}") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{source}: not what it must be: {one_line(error)}") from None
 
 
 def _as_json(values: Mapping[str, Any]) -> dict[str, str]:

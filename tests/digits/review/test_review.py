@@ -170,13 +170,17 @@ def test_another_test_split_is_refused(compare: Compare, labels: list[int]) -> N
         ("datasets.yaml", "a: 1\na: 2\n"),
         ("reports/evaluate/cnn/metrics.json", "{"),
         ("reports/evaluate/cnn/metrics.json", "[1]"),
+        ("reports/evaluate/cnn/metrics.json", '{"accuracy": "high"}'),
+        ("reports/benchmarks/seeds.json", '{"commit": "a", "rows": [{"model": "cnn"}]}'),
+        ("reports/benchmarks/seeds.json", "[1]"),
         ("reports/evaluate/cnn/predictions.csv", "index,label\n1,2\n"),
         ("reports/evaluate/cnn/predictions.csv", ""),
     ],
 )
 def test_a_file_that_is_not_what_it_must_be(compare: Compare, path: str, content: str) -> None:
     with pytest.raises(
-        UserError, match=f"^main: {path}: not what (it must be|`evaluate` writes): "
+        UserError,
+        match=f"^main: {path}: not what (it must be|`evaluate` writes|its stage writes): ",
     ) as error:
         compare(project({"cnn": [1]}), project({"cnn": [2]}) | {path: content})
     assert len(str(error.value).splitlines()) == 1
