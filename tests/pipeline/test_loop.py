@@ -17,6 +17,7 @@ def test_what_people_correct_comes_back(
 ) -> None:
     folder = new_project()
     with edited(folder / "params.yaml") as params:
+        params["models"] = ["cnn"]
         params["train"]["cnn"]["epochs"] = 6
         params["train"]["cnn"]["augmentation"]["styles"] = 0.0
         params["preprocess"]["extra_weight"] = 3
