@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from digits import params
-from digits.base.errors import UserError
+from digits.base.errors import UserError, explain
 from digits.base.text import printable
 
 KILLED = 128 + signal.SIGTERM  # as a shell reports it
@@ -42,7 +42,7 @@ def run(main: Callable[..., None], stage: str, *, of_model: bool = False) -> NoR
             raise UserError(f"model {arguments['model']!r}: must be {allowed}, see params.yaml")
         main(checked, **arguments)
     except (UserError, OSError) as error:  # OSError: a full disk, a missing permission
-        sys.exit("\n".join(f"{stage}: {line}" for line in printable(str(error)).splitlines()))
+        sys.exit("\n".join(f"{stage}: {line}" for line in printable(explain(error)).splitlines()))
     except KeyboardInterrupt:
         print(f"{stage}: interrupted", file=sys.stderr)
         _leave(INTERRUPTED)

@@ -5,7 +5,7 @@ A command's heavy imports are inside it: `digits --help` answers at once.
 
 import sys
 
-from digits.base.errors import UserError
+from digits.base.errors import UserError, explain
 from digits.base.text import printable
 from digits.cli import (  # noqa: F401
     checking,
@@ -31,7 +31,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.exit(f"digits: {_missing(error)}")
     except (UserError, OSError) as error:
-        sys.exit("\n".join(f"digits: {line}" for line in printable(str(error)).splitlines()))
+        sys.exit("\n".join(f"digits: {line}" for line in printable(explain(error)).splitlines()))
 
 
 def _missing(error: ModuleNotFoundError) -> str:

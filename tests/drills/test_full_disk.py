@@ -58,6 +58,7 @@ def test_a_stage_on_a_full_disk(
     (line, _) = done.stderr.splitlines()  # DVC adds that the stage failed
     assert line.startswith("preprocess: ")
     assert FULL in line
+    assert line.endswith("; make room on the disk, then run the same command again")
     assert outputs(folder) == before
     assert half_written(folder) == []
 

@@ -81,7 +81,8 @@ def test_wrong_parameters_stop_the_stage(
         (r"UserError('a \x1b[2J\x07 b')", "train: a \ufffd[2J\ufffd b\n"),  # clears a terminal
         (
             "OSError(28, os.strerror(28), 'models/cnn')",
-            "train: [Errno 28] No space left on device: 'models/cnn'\n",
+            "train: [Errno 28] No space left on device: 'models/cnn'; make room on the disk, "
+            "then run the same command again\n",
         ),
     ],
 )
