@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from digits.collection.records import Record
+from digits.collection.records import DECIMALS, Record
 
 INK = 100  # a pixel counts as ink from this value on
 FAINT, FULL = 25, 230  # between them a pixel is grey
@@ -82,6 +82,7 @@ def of_answers(images: np.ndarray, answers: Sequence[np.ndarray], threshold: flo
     main = answers[0]
     confidence = main.max(axis=1).astype(float)
     flags = {"refused": confidence < threshold}
+    confidence = confidence.round(DECIMALS)  # as those kept are: most are nearly 1
     if len(answers) > 1:
         given = np.array([probabilities.argmax(axis=1) for probabilities in answers])
         flags["disagree"] = (given != given[0]).any(axis=0)

@@ -21,6 +21,7 @@ DRIFT = "drift.json"  # beside it, what `digits drift` found last
 NONE = "none"  # the class of what is no digit
 WRITER = "writer"  # who judges on the page that he or she wrote on
 SIDE = 28
+DECIMALS = 6  # of a confidence that is kept
 DAY = 86_400  # seconds
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value BLOB NOT NULL);

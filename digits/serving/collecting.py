@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import Depends, Query
 
 from digits.collection.readings import Answers, Reading
-from digits.collection.records import SIDE
+from digits.collection.records import DECIMALS, SIDE
 from digits.recognition.recognizer import Recognizer
 from digits.serving.service import Service
 
@@ -86,5 +86,5 @@ def collect(
 def _likeliest(model: Recognizer, probabilities: np.ndarray) -> list[tuple[str, float]]:
     """The class and the confidence of each image, also where the model refuses."""
     names = [model.network.classes[index] for index in probabilities.argmax(axis=1).tolist()]
-    confidences = probabilities.max(axis=1).astype(float).round(6).tolist()
+    confidences = probabilities.max(axis=1).astype(float).round(DECIMALS).tolist()
     return list(zip(names, confidences, strict=True))

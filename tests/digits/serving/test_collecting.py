@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits.collection import records
+from digits import Recognizer
+from digits.collection import drift, features, records
 from digits.collection.collector import Settings
 from digits.serving.access import Access
 from tests import small_model
@@ -78,6 +79,18 @@ def test_images_are_kept_each_request_a_session(client: httpx.Client, tmp_path: 
     found = kept(tmp_path)
     assert {record.id for record in found} == {first[0]["id"], second[0]["id"]}
     assert len({record.session for record in found}) == 2
+
+
+def test_the_references_own_images_are_no_drift(serve: Serve, tmp_path: Path) -> None:
+    """Of a sure model, too, whose confidences differ beyond the digits that are kept."""
+    sure = Recognizer(small_model.write(tmp_path / "cnn", sharpness=3))
+    images, _ = small_model.images()
+    client = serve(sure, collection=Settings(tmp_path))
+    first, *_ = predict(client, images.tobytes())
+    assert judge(client, first["id"], "0").status_code == 200  # all before it is in the file
+    served = features.of_records(kept(tmp_path), sure.network.classes)
+    reference = features.of_answers(images, [sure.classify(images)], sure.threshold)
+    assert all(found.psi < 1e-6 for found in drift.compare(reference, served))
 
 
 def test_who_does_not_want_it_is_not_kept(client: httpx.Client, tmp_path: Path) -> None:
