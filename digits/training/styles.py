@@ -67,9 +67,8 @@ def european_seven(ink: np.ndarray, rng: np.random.Generator) -> Curves:
     curves = []
     if which != 0:  # the bar is the most frequent
         height = rows.min() + rng.uniform(0.42, 0.65) * np.ptp(rows)
-        middle = np.array([columns[rows == round(height)].mean(), height], np.float32)
-        if np.isnan(middle).any():
-            middle = np.array([columns.mean(), height], np.float32)
+        beside = columns[rows == round(height)]  # nothing, where the stem is broken
+        middle = np.array([(beside if beside.size else columns).mean(), height], np.float32)
         left, right, tilt = rng.uniform(3, 6), rng.uniform(3, 6), rng.uniform(-1.5, 1.5)
         curves.append(_line(middle - np.array([left, -tilt]), middle + np.array([right, -tilt])))
     if which in (0, 3):

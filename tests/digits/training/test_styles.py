@@ -49,3 +49,11 @@ def test_images_without_ink_or_of_one_pixel_do_no_harm(label: int) -> None:
     images[25:, 13, 14] = 255
     split = Split(images, np.full(50, label, np.uint8))
     assert np.array_equal(restyled(split, 1)[:25], images[:25])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_seven_whose_stem_is_broken_gets_its_bar() -> None:
+    image = np.zeros((28, 28), np.uint8)
+    image[4, 8:20] = image[22:24, 10:12] = 255  # no ink where a bar would cross the stem
+    broken = Split(np.repeat(image[None], 20, axis=0), np.full(20, 7, np.uint8))
+    assert (restyled(broken, 1) != broken.images).any(axis=(1, 2)).all()
