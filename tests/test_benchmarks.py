@@ -15,9 +15,7 @@ from digits.base import yaml12
 ROOT = Path(__file__).parents[1]
 PROFILES = sorted(path.name for path in (ROOT / "profiles").iterdir())
 COMMANDS = sorted(
-    path.stem
-    for path in (ROOT / "benchmarks").glob("*.py")
-    if "__main__" in path.read_text() and path.stem != "__init__"
+    path.stem for path in (ROOT / "benchmarks").glob("*.py") if "\ndef main(" in path.read_text()
 )
 
 
