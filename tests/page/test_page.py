@@ -49,6 +49,7 @@ class TestDrawing:
     def test_boxes_are_around_the_strokes(self, visit: Visit) -> None:
         visit.write("03")
         visit.expect("0 3")
+        visit.settle()  # the same is read before the last stroke is whole
         paper = visit.page.locator("#paper").bounding_box()
         assert paper
         for index, box in enumerate(visit.page.locator("#boxes div").all()):

@@ -69,9 +69,11 @@ class Visit:
 
     def settle(self) -> dict[str, Any]:
         """The server's answer to what is on the paper now."""
-        self.page.wait_for_timeout(300)  # longer than the pause between two requests
-        request = self.requests[-1]
-        response = request.response()
+        seen = -1
+        while seen < len(self.requests):  # the next may be sent once the last is answered
+            seen = len(self.requests)
+            self.page.wait_for_timeout(300)  # longer than the pause between two requests
+            response = self.requests[-1].response()
         assert response
         self.page.wait_for_timeout(100)  # it is shown
         return response.json()
