@@ -169,9 +169,9 @@ def draw(found: dict[str, Any], path: Path) -> None:
     names = [f"{number}\n{day['digits']}" for number, day in enumerate(days, 1)]
     axes.plot(names, largest, "o-", color=figures.COLOURS[0])
     axes.axhline(drift.LEAST_EFFECT, color=figures.COLOURS[1], linestyle="--")
-    axes.annotate(
-        "an effect that counts, unless it is chance", (0, drift.LEAST_EFFECT), va="bottom"
-    )
+    place = (0, drift.LEAST_EFFECT / 1.1)
+    axes.annotate("above this line an effect counts, unless it is chance", place, va="top")
+    axes.set_ylim(drift.LEAST_EFFECT / 3, 2 * max(largest))
     axes.set(xlabel="day, and how many digits", ylabel="largest PSI", yscale="log")
     figures.save(figure, path)
 

@@ -44,6 +44,7 @@ def test_a_digit_travels_in_5_kilobytes(visit: Visit) -> None:
     assert sum(sizes.values()) <= 5000
 
 
+@pytest.mark.slow
 def test_on_a_slow_network_the_page_says_that_it_waits(visit: Visit) -> None:
     visit.page.locator("summary").click()
     devtools = visit.page.context.new_cdp_session(visit.page)

@@ -302,6 +302,7 @@ class TestPictures:
 
 
 class TestTrouble:
+    @pytest.mark.slow
     def test_a_server_that_is_gone_and_comes_back(
         self,
         chromium: Browser,
@@ -352,7 +353,7 @@ class TestAccessibility:
         ("viewport", "scheme"),
         [
             (DESK, "light"),
-            (PHONE, "dark"),
+            pytest.param(PHONE, "dark", marks=pytest.mark.slow),
             pytest.param(DESK, "dark", marks=pytest.mark.slow),
             pytest.param(PHONE, "light", marks=pytest.mark.slow),
         ],

@@ -74,6 +74,7 @@ class TestFirstRun:
         assert run(repo, "git", "status", "--porcelain").stdout == ""
         assert count(repo) == before
 
+    @pytest.mark.slow
     def test_mlflow_knows_all_that_dvc_has(self, repo: Path, run: Command) -> None:
         before = count(repo)
         assert run(repo, "digits", "sync").stdout == "nothing to register\n"

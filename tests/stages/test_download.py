@@ -61,6 +61,7 @@ def newest_run(folder: Path) -> mlflow.entities.Run:
     return client.search_runs([experiment.experiment_id], max_results=1)[0]
 
 
+@pytest.mark.slow
 def test_the_files_of_a_folder(
     workspace: Path, mirrors: Callable[..., None], python: Command
 ) -> None:

@@ -95,6 +95,7 @@ def workspace(
     return folder
 
 
+@pytest.mark.slow
 class TestTrained:
     """Both models, trained at once in a workspace without a store."""
 
@@ -158,6 +159,7 @@ def runs(trained: Trained) -> Iterator[dict[str, Run]]:
     mlflow.set_tracking_uri(None)
 
 
+@pytest.mark.slow
 class TestRun:
     """What the store holds of a training."""
 

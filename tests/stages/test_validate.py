@@ -87,6 +87,7 @@ def artifacts(run: mlflow.entities.Run) -> set[str]:
 
 
 @pytest.mark.usefixtures("workspace")
+@pytest.mark.slow
 def test_sound_data(capsys: pytest.CaptureFixture[str]) -> None:
     validate.main(parameters.load())
     assert capsys.readouterr().out.splitlines()[-1] == (
