@@ -71,11 +71,15 @@ def wait_for_parts(output: Path, process: subprocess.Popen, count: int = 3) -> N
         time.sleep(0.05)
 
 
+EXECUTOR = "CoarseGrainedExecutorBackend"  # the class that Java runs
+
+
 def executors() -> list[psutil.Process]:
     return [
         process
         for process in psutil.Process().children(recursive=True)
-        if "CoarseGrainedExecutorBackend" in " ".join(process.cmdline())
+        # Of one that has just ended as_dict gives None.
+        if EXECUTOR in " ".join(process.as_dict(["cmdline"])["cmdline"] or ())
     ]
 
 
