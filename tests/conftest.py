@@ -27,8 +27,8 @@ from tests.small_project import BIN, LIMIT, ROOT, STAGES, Command, postgres_fold
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
-# Some 500,000 objects come with the imports and live to the end: to look through them again and
-# again for garbage took a tenth of the tests' time.
+# A million objects come with the imports and live to the end: to look through them again and
+# again for garbage took a quarter of the time in which the tests are collected.
 gc.disable()
 
 

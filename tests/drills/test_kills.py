@@ -45,25 +45,26 @@ class Lane:
     moments: random.Random
 
     def hold(self) -> None:
+        """Kill what comes before the training, then the training."""
         self.survive(self.kills, ["preprocess"], forget)
         if self.trainings:
             self.survive(self.trainings, ["--force", "--single-item", TRAINING], lambda _: None)
             assert (self.folder / "models" / MODEL / "model.onnx").exists()
 
-    def survive(self, kills: int, target: list[str], forget: Callable[[Path], None]) -> None:
+    def survive(self, kills: int, target: list[str], begin: Callable[[Path], None]) -> None:
         """Kill `dvc repro` so many times, then let it end, and look at all that it left."""
         duration = self.run_to_its_end(target)
         undisturbed = outputs(self.folder)
         contents = {run.info.run_name: content(self.folder, run) for run in finished(self.folder)}
         assert contents.keys() >= set(STAGES) - {"params"}
-        forget(self.folder)
+        begin(self.folder)
         while kills:
             took = self.start(target, self.moments.uniform(0, duration))
             kills -= took is None
             if took is not None:  # it was over before the kill: once more from the beginning
                 duration = min(duration, took)
                 assert outputs(self.folder) == undisturbed
-                forget(self.folder)
+                begin(self.folder)
         self.run_to_its_end(target)
 
         assert outputs(self.folder) == undisturbed

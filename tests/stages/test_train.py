@@ -135,7 +135,6 @@ class TestTrained:
         views = {"mlp": 1, "cnn": 5}[model]
         assert views * layers["multiply_adds"].sum() == metrics["multiply_adds"]
 
-    @pytest.mark.slow
     def test_a_second_time_gives_the_same_bytes(
         self,
         trained: Trained,
