@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
@@ -149,15 +150,19 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(command: list[str], ready: str = "/ping") -> Iterator[tuple[int, psutil.Process]]:
+def serving(
+    command: list[str], ready: str = "/ping", **options: Any
+) -> Iterator[tuple[int, psutil.Process]]:
     """Run a server on a free port until the end: the port and the process.
 
     Args:
         ready: a path that is answered with 200 once the server is ready.
+        options: of the process: its folder, its environment.
     """
     port = free_port()
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log)
+        started = [*command, "--port", str(port)]
+        process = subprocess.Popen(started, stdout=log, stderr=log, **options)
         try:
             while not answers(f"http://127.0.0.1:{port}{ready}"):
                 if process.poll() is not None:

@@ -1,6 +1,5 @@
 """Visits to a server that collects, as a page of it makes them: write, correct, ask on."""
 
-import subprocess
 import sys
 import threading
 import time
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from benchmarks import load
 from benchmarks.writers import Writer
 
 TEXT = "14791479014723568"
@@ -23,16 +23,9 @@ RAW = {"Content-Type": "application/octet-stream"}
 def serving(folder: Path, model: str, environment: Mapping[str, str]) -> Iterator[str]:
     """`digits serve` of a model by its alias, collecting into `COLLECTED`: its address."""
     command = [sys.executable, "-m", "digits.cli", "serve", "--model", model]
-    command += ["--port", "0", "--follow", "0.5", "--collect", COLLECTED]
-    process = subprocess.Popen(
-        command, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    try:
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
+    command += ["--follow", "0.5", "--collect", COLLECTED]
+    with load.serving(command, cwd=folder, env=environment) as (port, _):
+        yield f"http://127.0.0.1:{port}"
 
 
 def write_everyday(client: httpx.Client, images: np.ndarray) -> None:
