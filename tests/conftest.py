@@ -182,7 +182,7 @@ def new_project(
 
 
 @pytest.fixture(scope="session")
-def run_queue(run: Command) -> Callable[..., None]:
+def run_queue(run: Command, environment: dict[str, str]) -> Callable[..., None]:
     """Run DVC's queued experiments, some at a time, to their end."""
 
     def run_queue(folder: Path, jobs: int, env: Mapping[str, str] | None = None) -> None:
@@ -190,7 +190,18 @@ def run_queue(run: Command) -> Callable[..., None]:
         run(folder, "sh", "-c", f"dvc queue start --jobs {jobs} > /dev/null 2>&1", env=env)
 
         def is_over() -> bool:
-            return not re.search("Queued|Running", run(folder, "dvc", "queue", "status").stdout)
+            # DVC writes what it notes of an experiment in place: whoever reads in that moment
+            # fails. That is no answer, so it is asked again.
+            asked = subprocess.run(
+                ["dvc", "queue", "status"],
+                cwd=folder,
+                env=environment | dict(env or {}),
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+                check=False,
+            )
+            return not (asked.returncode or re.search("Queued|Running", asked.stdout))
 
         try:
             small_project.wait_for(is_over, interval=3)

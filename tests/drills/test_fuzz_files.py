@@ -1,6 +1,8 @@
 """Whatever a file holds: a value or one bounded line, soon. `make fuzz` tries thousands."""
 
+import io
 import os
+import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -9,17 +11,21 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from digits import params
 from digits.base.errors import UserError
 from digits.base.reports import parse_metrics
 from digits.data import catalogue
 from digits.intake import idx
+from digits.recognition import decoding, digitizing
 from digits.tracking import lock
+from tests import small_model
 from tests.small_project import ROOT
 
 CASES = int(os.environ.get("FUZZ", "20"))
 SECONDS = 10  # of this process' CPU, for one case
+MEMORY = 1_000_000  # kB that one case may add to the most this process ever held
 IDX = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2]) + bytes(8)
 
 
@@ -35,6 +41,12 @@ def from_file(read: Callable[[Path], object]) -> Callable[[bytes], object]:
     return parse
 
 
+def picture(suffix: str) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(small_model.handwriting("12")).save(content, suffix)
+    return content.getvalue()
+
+
 READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "parameters": (from_file(params.load), (ROOT / "params.yaml").read_bytes()),
     "catalogue": (
@@ -47,6 +59,12 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         (ROOT / "dvc.lock").read_bytes()[:3000],
     ),
     "reports": (lambda content: parse_metrics(content, "r"), b'{"accuracy": 0.9, "a": {"b": 1}}'),
+} | {
+    suffix: (
+        from_file(lambda path: digitizing.digitize(decoding.decode(path))),
+        picture(suffix),
+    )
+    for suffix in decoding.FORMATS
 }
 
 
@@ -61,10 +79,16 @@ def test_any_content_is_read_or_refused(kind: str, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(content)))
     inserted = data.draw(st.binary(max_size=100))
     case = bytes(damaged[:cut]) + inserted + bytes(damaged[cut:])
-    begun, refusal = time.process_time(), ""
+    begun, held, refusal = time.process_time(), most_memory(), ""
     try:
         read(case)
     except UserError as error:
         refusal = str(error)
     assert all(len(line) < 2000 for line in refusal.splitlines())
     assert time.process_time() - begun < SECONDS
+    assert most_memory() - held < MEMORY
+
+
+def most_memory() -> int:
+    """The most that this process has held so far, in kB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
