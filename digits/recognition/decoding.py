@@ -1,6 +1,7 @@
 """From the bytes of a picture file to its pixels, whoever sent them."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -16,8 +17,10 @@ MOST_PIXELS = 50_000_000  # a large camera's; 150 MB once decoded
 ENOUGH = 1000  # pixels of the longer side, to tell light ink from dark
 WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # more than 8 bits of grey
 
-
 Image.MAX_IMAGE_PIXELS = None  # `decode` has a lower limit, and its own words for it
+# What Pillow finds odd in a file is no concern of who sees its digits: it can be read, or
+# `decode` says why not.
+warnings.filterwarnings("ignore", module="PIL")
 
 
 def count_pages(picture: bytes | Path) -> int:

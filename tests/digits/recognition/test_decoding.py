@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from digits.base.errors import UserError
 from digits.recognition.decoding import decode
+from tests.small_project import Command
 
 # A red corner at the top left, so that one sees how it is turned.
 PICTURE = np.full((6, 9, 3), 255, np.uint8)
@@ -101,6 +103,17 @@ def test_what_is_no_picture_is_refused_in_a_line(stream: bytes) -> None:
         decode(stream)
     assert "0x" not in str(error.value)  # no address in memory
     assert "\n" not in str(error.value)
+
+
+def test_what_pillow_finds_odd_is_not_shown(tmp_path: Path, python: Command) -> None:
+    entry = struct.Struct("<HHI")  # tag, type, count: of the planes only one value is expected
+    one, two = entry.pack(284, 3, 1), entry.pack(284, 3, 2)
+    odd = content(Image.fromarray(PICTURE), "TIFF").replace(one, two)
+    (tmp_path / "odd.tiff").write_bytes(odd)
+    code = "import pathlib; from digits.recognition.decoding import decode; "
+    code += "print(decode(pathlib.Path('odd.tiff')).shape)"
+    done = python("-c", code)
+    assert (done.stdout, done.stderr) == ("(6, 9, 3)\n", "")
 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"])
