@@ -81,6 +81,23 @@ def test_images_are_kept_each_request_a_session(client: httpx.Client, tmp_path: 
     assert len({record.session for record in found}) == 2
 
 
+@pytest.mark.parametrize("count", [2, 60])  # a small body, and one that is read apart
+def test_images_by_mlflows_protocol_are_kept(
+    client: httpx.Client, tmp_path: Path, count: int
+) -> None:
+    images = small_model.images()[0][:count]
+    body = {"inputs": images.tolist()}
+    session = {"session": "scored-01"}
+    answer = client.post("/invocations", json=body, params=session)
+    assert len(answer.json()["predictions"]) == count
+    client.post("/invocations", json=body, params=session | {"collect": False})
+    (last,) = predict(client, IMAGES[0].tobytes())
+    judge(client, last["id"], "none")  # all before it is in the file
+    found = [record for record in kept(tmp_path) if record.session == "scored-01"]
+    assert sorted(record.image.tobytes() for record in found) == sorted(map(bytes, images))
+    assert {tuple(record.answers) for record in found} == {("cnn",)}
+
+
 def test_the_references_own_images_are_no_drift(serve: Serve, tmp_path: Path) -> None:
     """Of a sure model, too, whose confidences differ beyond the digits that are kept."""
     sure = Recognizer(small_model.write(tmp_path / "cnn", sharpness=3))
