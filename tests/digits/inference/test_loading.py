@@ -43,10 +43,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def clean() -> Iterator[None]:
+def clean(workspace: Path) -> Iterator[None]:
     yield
-    Path("dvc.lock").unlink(missing_ok=True)
-    Path("reports/evaluate/cnn/metrics.json").unlink(missing_ok=True)
+    # Where the tests are interrupted, the working folder may be the repository's again.
+    (workspace / "dvc.lock").unlink(missing_ok=True)
+    (workspace / "reports/evaluate/cnn/metrics.json").unlink(missing_ok=True)
 
 
 def lock_as(md5: str) -> None:
