@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import story
 from benchmarks.story import Project
+from digits.base import yaml12
 from tests.small_project import Command, edited
 
 pytestmark = pytest.mark.slow
@@ -20,7 +21,6 @@ def test_what_people_correct_comes_back(
         params["models"] = ["cnn"]
         params["train"]["cnn"]["epochs"] = 6
         params["train"]["cnn"]["augmentation"]["styles"] = 0.0
-        params["preprocess"]["extra_weight"] = 3
         params["promote"] |= {"min_accuracy_low": 0.5, "max_ece": 0.5, "max_accuracy_loss": 0.2}
         params["promote"] |= {"min_corrupted_accuracy": 0.1, "max_onnx_difference": 1e-3}
         params["promote"] |= {"min_collected_accuracy": 0.5}
@@ -29,11 +29,14 @@ def test_what_people_correct_comes_back(
     run(folder, "git", "commit", "--message", "The first model")
     run(folder, "digits", "promote", "cnn")
 
-    told = story.tell(Project(folder, "models:/handwriting@champion", environment, run), writers=60)
+    project = Project(folder, "models:/handwriting@champion", environment, run)
+    told = story.tell(project, writers=60, weights=(3, 1))
     assert told.written >= 300
     assert told.wrong > 20, "the style is none that the model lacks"
     assert told.drift["drifted"]
     assert len(told.drift["days"]) == story.EVERYDAY_DAYS + story.STYLE_DAYS
+    kept = yaml12.read(folder / "params.yaml")["preprocess"]["extra_weight"]
+    assert told.weights[kept] == max(told.weights.values())
     assert "collected_accuracy" not in told.before
     assert told.after["collected_images"] > 50
     assert told.after["accuracy"] > told.before["accuracy"] - 0.05
