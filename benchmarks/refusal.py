@@ -18,6 +18,7 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks import measuring
+from digits.base.selection import sureness
 from digits.inference.model import Model
 from digits.training import outliers, strokes
 from digits.training.augmentation import move
@@ -129,22 +130,22 @@ def main() -> None:
     model = Model(parser.parse_args().model)
     test = measuring.split("test")
     probabilities = model.predict(test.images)
-    confidence = probabilities.max(axis=1)
+    sure = sureness(probabilities)
     is_wrong = probabilities.argmax(axis=1) != test.labels
     of_kinds = {
-        name: model.predict(kind(np.random.default_rng(number))).max(axis=1)
+        name: sureness(model.predict(kind(np.random.default_rng(number))))
         for number, (name, kind) in enumerate(KINDS.items())
     }
     thresholds = {"chosen on validation": model.threshold}
     for coverage in COVERAGES:
-        reached = float(np.quantile(confidence, 1 - coverage, method="lower"))
+        reached = float(np.quantile(sure, 1 - coverage, method="lower"))
         thresholds[f"{100 * coverage:g} % of the test images"] = reached
     rows = [
         {
             "threshold": name,
             "value": threshold,
-            "answered": 100 * (confidence >= threshold).mean(),
-            "wrong of these": 100 * is_wrong[confidence >= threshold].mean(),
+            "answered": 100 * (sure >= threshold).mean(),
+            "wrong of these": 100 * is_wrong[sure >= threshold].mean(),
             **{kind: 100 * (values >= threshold).mean() for kind, values in of_kinds.items()},
         }
         for name, threshold in thresholds.items()

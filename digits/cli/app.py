@@ -33,7 +33,9 @@ ModelOption = Annotated[
 ThresholdOption = Annotated[
     float | None,
     typer.Option(
-        min=0, max=1, help="Refuse a digit of a lower confidence; by default the model's own."
+        min=0,
+        max=1,
+        help="Refuse a digit it is less sure of; by default the model's own limit.",
     ),
 ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from digits.base import selection
 from digits.collection.records import DECIMALS, Record
 
 INK = 100  # a pixel counts as ink from this value on
@@ -77,12 +78,12 @@ def of_answers(images: np.ndarray, answers: Sequence[np.ndarray], threshold: flo
     Args:
         images: `uint8 (N, height, width)`.
         answers: probabilities of each model, the main one first, `float32 (N, classes)`.
-        threshold: of the main model: below this confidence it refuses.
+        threshold: of the main model: what it is less sure of it refuses.
     """
     main = answers[0]
     confidence = main.max(axis=1).astype(float)
-    flags = {"refused": confidence < threshold}
     confidence = confidence.round(DECIMALS)  # as those kept are: most are nearly 1
+    flags = {"refused": selection.sureness(main) < threshold}
     if len(answers) > 1:
         given = np.array([probabilities.argmax(axis=1) for probabilities in answers])
         flags["disagree"] = (given != given[0]).any(axis=0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from digits.base import files, tables
+from digits.base import files, selection, tables
 from digits.base.errors import UserError
 from digits.data.splits import Split
 from digits.evaluation import metrics
@@ -85,6 +85,7 @@ def assess(
         )
     probabilities = network.predict(images)
     predictions = tables.tabulate_predictions(probabilities, labels)
+    sureness = selection.sureness(probabilities)
     size = min(settings.corrupted_images, len(labels))
     chosen = np.random.default_rng(settings.seed).choice(len(labels), size, replace=False)
     robustness = measure_robustness(network.predict, images[chosen], labels[chosen], settings.seed)
@@ -101,7 +102,7 @@ def assess(
         scores |= metrics.score_collected(table, classes, settings.confidence_level)
     return Assessment(
         scores=scores,
-        selective=metrics.score_selection(predictions, network.threshold),
+        selective=metrics.score_selection(predictions, sureness, network.threshold),
         costs={
             "parameters": network.parameters,
             "multiply_adds": network.multiply_adds,
@@ -110,7 +111,7 @@ def assess(
         predictions=predictions,
         classes=metrics.score_classes(predictions, classes),
         reliability=metrics.bin_by_confidence(predictions, settings.calibration_bins),
-        risk_coverage=metrics.trace_risk_coverage(predictions),
+        risk_coverage=metrics.trace_risk_coverage(predictions, sureness),
         corruptions=robustness,
         corrupted_images=size,
     )

@@ -64,17 +64,20 @@ def score(
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 
-def score_selection(table: pd.DataFrame, threshold: float) -> dict[str, float]:
-    """Score a model that refuses to answer where its confidence is below a threshold.
+def score_selection(
+    table: pd.DataFrame, sureness: np.ndarray, threshold: float
+) -> dict[str, float]:
+    """Score a model that refuses to answer where it is less sure than a threshold.
 
     Args:
         table: from `tables.tabulate_predictions`.
+        sureness: of its rows, `(N,)`, from `selection.sureness`.
 
     Returns:
         `coverage`, the share of images answered, and `risk`, that of wrong ones among
         them, 0 where none is answered; see `trace_risk_coverage`.
     """
-    answered = table[table["confidence"] >= threshold]
+    answered = table[sureness >= threshold]
     risk = (answered["label"] != answered["predicted"]).mean() if len(answered) else 0.0
     values = {"coverage": len(answered) / len(table), "risk": risk}
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
@@ -183,20 +186,23 @@ def expected_calibration_error(bins: pd.DataFrame) -> float:
     return float((bins["count"] * gaps).sum() / bins["count"].sum())
 
 
-def trace_risk_coverage(table: pd.DataFrame, points: int = 100) -> pd.DataFrame:
+def trace_risk_coverage(
+    table: pd.DataFrame, sureness: np.ndarray, points: int = 100
+) -> pd.DataFrame:
     """Trace the error rate against the share of images answered, the surest first.
 
     Y. Geifman, R. El-Yaniv: Selective classification for deep neural networks, 2017,
-    arXiv:1705.08500. Of equally confident images the first come first.
+    arXiv:1705.08500. Of images it is equally sure of the first come first.
 
     Args:
         table: from `tables.tabulate_predictions`.
+        sureness: of its rows, `(N,)`, from `selection.sureness`.
         points: of the curve, equally spaced; fewer where there are fewer images.
 
     Returns:
         Rows of `coverage`, the share of images answered, and `risk`, the error rate on them.
     """
-    ranked = table.sort_values("confidence", ascending=False, kind="stable")
+    ranked = table.iloc[np.argsort(-sureness, kind="stable")]
     errors = (ranked["label"] != ranked["predicted"]).to_numpy().cumsum()
     answered = np.unique(-(-np.arange(1, points + 1) * len(table) // points))
     return pd.DataFrame(

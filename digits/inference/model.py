@@ -51,7 +51,7 @@ class Model:
         size_bytes: of the file.
         recipe: the parameters it was trained with.
         data: MD5 of each file it learned from, by path; none where it does not say.
-        threshold: a highest probability below it is no answer.
+        threshold: what it is less sure of, by `selection.sureness`, is no answer.
         image_shape: height and width.
     """
 

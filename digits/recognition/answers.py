@@ -19,7 +19,7 @@ class Answer:
         digit: the name of its class, "?" if refused.
         confidence: the probability of the likeliest class.
         top: the likeliest classes and their probabilities.
-        refused: whether the confidence is below the threshold: nothing that the model knows.
+        refused: whether the model is less sure than its threshold: nothing that it knows.
     """
 
     box: Box | None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from digits.base.selection import sureness
 from digits.inference import loading
 from digits.inference.model import Model
 from digits.recognition.answers import REFUSED, TOP, Answer
@@ -18,7 +19,7 @@ class Recognizer:
     Attributes:
         network: the model.
         origin: where it came from.
-        threshold: a digit whose highest probability is below it is refused.
+        threshold: a digit that the model is less sure of, by `selection.sureness`, is refused.
     """
 
     def __init__(
@@ -114,6 +115,10 @@ class Recognizer:
         """
         return self.network.predict(images)
 
+    def refusals(self, probabilities: np.ndarray) -> np.ndarray:
+        """Decide of each image whether the model is too unsure to answer: `bool (N,)`."""
+        return ~(sureness(probabilities) >= self.threshold)
+
     def answers(
         self, probabilities: np.ndarray, digits: Sequence[Digit] | None = None
     ) -> list[Answer]:
@@ -121,15 +126,15 @@ class Recognizer:
         ranks = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
         highest = np.take_along_axis(probabilities, ranks, axis=1).astype(float).round(6).tolist()
         classes = self.network.classes
+        refusals = self.refusals(probabilities).tolist()
         found = []
         for index, (rank, values) in enumerate(zip(ranks.tolist(), highest, strict=True)):
             top = tuple((classes[i], value) for i, value in zip(rank, values, strict=True))
-            refused = not values[0] >= self.threshold
-            digit = REFUSED if refused else top[0][0]
+            digit = REFUSED if refusals[index] else top[0][0]
             box, row = (
                 (digits[index].box, digits[index].row) if digits is not None else (None, None)
             )
-            found.append(Answer(box, row, digit, values[0], top, refused))
+            found.append(Answer(box, row, digit, values[0], top, refusals[index]))
         return found
 
 

@@ -20,7 +20,7 @@ class Settings:
 
     Attributes:
         read: `digit`, where an image is a digit, or `picture`, where it may have many.
-        threshold: a lower confidence is refused; None: the model's own.
+        threshold: what the model is less sure of is refused; None: the model's own.
         probabilities: whether those of all classes are given.
     """
 
@@ -70,7 +70,7 @@ class Scorer:
             ID: batch[ID],
             "class": names.take(pa.array(best, mask=bad)),
             "confidence": pa.array(confidence, pa.float32(), mask=bad),
-            "refused": pa.array(~(confidence >= self._recognizer.threshold), mask=bad),
+            "refused": pa.array(self._recognizer.refusals(probabilities), mask=bad),
         }
         if self._settings.probabilities:
             flat = pa.array(probabilities.ravel(), pa.float32())

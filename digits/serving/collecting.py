@@ -67,9 +67,8 @@ def collect(
     main, probabilities = answers[0]
 
     def make() -> Answers:
-        refused = ~(probabilities.max(axis=1) >= main.threshold)
         likeliest = {model.network.name: _likeliest(model, given) for model, given in answers}
-        return Answers(likeliest, refused.tolist())
+        return Answers(likeliest, main.refusals(probabilities).tolist())
 
     return collector.collect(
         Reading(

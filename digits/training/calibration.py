@@ -1,4 +1,4 @@
-"""How sure a trained model may be: its temperature, and below which confidence it is no answer."""
+"""How sure a trained model may be: its temperature, and how sure it has to be to answer."""
 
 import math
 
@@ -33,12 +33,12 @@ def temperature(answers: np.ndarray, labels: np.ndarray) -> float:
     return round(math.exp(found.x), DECIMALS)
 
 
-def threshold(confidence: np.ndarray, coverage: float) -> float:
-    """The highest confidence that at least this share of the images reaches.
+def threshold(sureness: np.ndarray, coverage: float) -> float:
+    """The highest value that at least this share of the images reaches.
 
     Args:
-        confidence: `(N,)`, the probability of each image's likeliest class.
+        sureness: `(N,)`, of each image, from `selection.sureness`.
         coverage: share of the images that are to be answered, above 0.
     """
-    reached = float(np.quantile(confidence, 1 - coverage, method="lower"))
+    reached = float(np.quantile(sureness, 1 - coverage, method="lower"))
     return math.floor(reached * 10**DECIMALS) / 10**DECIMALS

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import pandas as pd
 
-from digits.base import files, tables
+from digits.base import files, selection, tables
 from digits.data.splits import Split
 from digits.params import Recipe
 from digits.training import calibration, export, networks
@@ -25,7 +25,7 @@ class Trained:
         model: answers with the mean over its members and views.
         member: one of the networks that it is made of.
         temperature: by which the logits were divided.
-        threshold: a highest probability below it is no answer.
+        threshold: what it is less sure of, by `selection.sureness`, is no answer.
         multiply_adds: multiplications with a weight for one image, of all members and views.
     """
 
@@ -61,12 +61,12 @@ def calibrate(
     answers = networks.separate_answers(model).predict(validation.images, batch_size=500, verbose=0)
     temperature = calibration.temperature(answers, validation.labels)
     networks.temper(members, temperature)
-    confidence = model.predict(validation.images, batch_size=500, verbose=0).max(axis=1)
+    probabilities = model.predict(validation.images, batch_size=500, verbose=0)
     return Trained(
         model,
         members[0],
         temperature,
-        calibration.threshold(confidence, coverage),
+        calibration.threshold(selection.sureness(probabilities), coverage),
         networks.multiply_adds(members[0]) * recipe.members * recipe.views,
     )
 

@@ -79,9 +79,15 @@ export class Models {
 function answer(/** @type {number[]} */ exact, /** @type {string[]} */ classes, threshold) {
   const probabilities = exact.map((each) => Math.round(each * 1e6) / 1e6);
   const confidence = Math.max(...probabilities);
-  const refused = !(confidence >= threshold);
+  const refused = !(sureness(exact) >= threshold);
   const digit = refused ? "?" : classes[probabilities.indexOf(confidence)];
   return { digit, confidence, probabilities, refused };
+}
+
+/** The confidence at twice the temperature, as digits/base/selection.py has it. */
+function sureness(/** @type {number[]} */ probabilities) {
+  const tempered = probabilities.map(Math.sqrt);
+  return Math.max(...tempered) / tempered.reduce((sum, each) => sum + each, 0);
 }
 
 /** @returns {Promise<Uint8Array>} */

@@ -61,7 +61,12 @@ def test_a_card_fits_into_a_versions_description(model: str, reports: Path) -> N
         ("evaluate/cnn/classes.csv", "\n0,980,", "\n0,98,", "| 0 | 98 |"),
         ("evaluate/cnn/corruptions.csv", "fog,0.987", "fog,0.187", "from the worst:\nfog 18.7%"),
         ("train/cnn/metrics.json", "4.2e-07", "4.6e-06", "from Keras by at most 4.6e-06"),
-        ("train/cnn/metrics.json", '"threshold": 0.87', '"threshold": 0.1', "a confidence of 0.1"),
+        (
+            "train/cnn/metrics.json",
+            '"threshold": 0.87',
+            '"threshold": 0.1',
+            "is below 0.1",
+        ),
         ("validate/metrics.json", '"test_images": 10000', '"test_images": 77000', "77,000 test im"),
         ("compare/metrics.json", "0.0033", "-0.0033", "mlp, on the same images: -0.33 points"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.naive_bayes import GaussianNB
 
-from digits.base import tables
+from digits.base import selection, tables
 from digits.evaluation import metrics
 from digits.evaluation.corruptions import CORRUPTIONS
 
@@ -112,12 +112,13 @@ def test_wilson_interval(trials: int, data: st.DataObject, level: tuple[float, f
 @given(answers(), st.integers(1, 50))
 def test_risk_coverage(given_answers: tuple, points: int) -> None:
     table = tables.tabulate_predictions(*given_answers)
-    curve = metrics.trace_risk_coverage(table, points)
+    sureness = selection.sureness(given_answers[0])
+    curve = metrics.trace_risk_coverage(table, sureness, points)
     wrong = (table["label"] != table["predicted"]).to_numpy()
     assert curve["coverage"].is_monotonic_increasing
     assert len(curve) == min(points, len(table))
     assert curve.iloc[-1].tolist() == [1, wrong.mean()]
-    surest_first = sorted(range(len(table)), key=lambda i: -table["confidence"][i])
+    surest_first = sorted(range(len(table)), key=lambda i: -sureness[i])
     for coverage, risk in curve.itertuples(index=False):
         answered = surest_first[: round(coverage * len(table))]
         assert risk == pytest.approx(wrong[answered].mean())
@@ -126,8 +127,9 @@ def test_risk_coverage(given_answers: tuple, points: int) -> None:
 @given(answers(), st.floats(0, 1))
 def test_selective(given_answers: tuple, threshold: float) -> None:
     table = tables.tabulate_predictions(*given_answers)
-    found = metrics.score_selection(table, threshold)
-    answered = [row for row in table.itertuples() if row.confidence >= threshold]
+    sureness = selection.sureness(given_answers[0])
+    found = metrics.score_selection(table, sureness, threshold)
+    answered = [row for row in table.itertuples() if sureness[row.index] >= threshold]
     wrong = sum(row.label != row.predicted for row in answered)
     assert found["coverage"] == pytest.approx(len(answered) / len(table), abs=1e-6)
     assert found["risk"] == pytest.approx(wrong / max(1, len(answered)), abs=1e-6)
@@ -143,7 +145,8 @@ def test_a_real_overconfident_model() -> None:
     table = tables.tabulate_predictions(probabilities, labels[1::2])
     overconfidence = table["confidence"].mean() - scores["accuracy"]
     assert scores["ece"] == pytest.approx(overconfidence, abs=0.02)
-    assert metrics.trace_risk_coverage(table)["risk"].iloc[0] < scores["error_rate"]
+    curve = metrics.trace_risk_coverage(table, selection.sureness(probabilities))
+    assert curve["risk"].iloc[0] < scores["error_rate"]
 
 
 def test_scores_do_not_warn_of_the_last_bits(recwarn: pytest.WarningsRecorder) -> None:

@@ -57,13 +57,13 @@ def test_gallery_shows_no_more_than_its_most(tmp_path: Path) -> None:
 )
 def test_every_picture_is_the_same_bytes_each_time(tmp_path: Path, errors: int) -> None:
     table = predictions(errors)
-    bins, curve = metrics.bin_by_confidence(table, 15), metrics.trace_risk_coverage(table)
+    bins, sureness = metrics.bin_by_confidence(table, 15), table["confidence"].to_numpy()
+    curve = metrics.trace_risk_coverage(table, sureness)
+    chosen = metrics.score_selection(table, sureness, 0.5)
     for folder in (tmp_path / "first", tmp_path / "second"):
         pictures.draw_confusion(table, NAMES, "cnn", folder / "confusion.png")
         pictures.draw_reliability(bins, "cnn", folder / "reliability.png")
-        pictures.draw_risk_coverage(
-            curve, metrics.score_selection(table, 0.5), "cnn", folder / "risk_coverage.png"
-        )
+        pictures.draw_risk_coverage(curve, chosen, "cnn", folder / "risk_coverage.png")
         pictures.draw_errors(IMAGES, table, NAMES, "cnn", folder / "errors.png")
     for path in sorted((tmp_path / "first").iterdir()):
         assert min(size(path)) > 100
@@ -111,10 +111,10 @@ def test_one_image_of_one_class(tmp_path: Path) -> None:
     pictures.draw_reliability(
         metrics.bin_by_confidence(table, 15), "cnn", tmp_path / "reliability.png"
     )
-    chosen = metrics.score_selection(table, 0.5)
-    pictures.draw_risk_coverage(
-        metrics.trace_risk_coverage(table), chosen, "cnn", tmp_path / "risk_coverage.png"
-    )
+    sureness = table["confidence"].to_numpy()
+    chosen = metrics.score_selection(table, sureness, 0.5)
+    curve = metrics.trace_risk_coverage(table, sureness)
+    pictures.draw_risk_coverage(curve, chosen, "cnn", tmp_path / "risk_coverage.png")
     pictures.draw_errors(IMAGES[:1], table, LONG_NAMES, "cnn", tmp_path / "errors.png")
     samples = np.stack([IMAGES[:1]] * len(CORRUPTIONS))
     pictures.draw_corruptions(samples, robustness(0), "cnn", tmp_path / "corruptions.png")

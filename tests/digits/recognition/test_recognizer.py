@@ -59,7 +59,7 @@ def test_classify_is_the_models_own_answer(model: Path) -> None:
 
 
 def test_what_the_model_is_not_sure_of_is_refused(model: Path) -> None:
-    recognizer = Recognizer(model, threshold=0.8)
+    recognizer = Recognizer(model, threshold=0.66)  # of the roots: 0.894 / (0.894 + 0.447)
     sure, unsure = [0.8, 0.2] + 8 * [0.0], [0.79, 0.21] + 8 * [0.0]
     first, second = recognizer.answers(np.float32([sure, unsure]))
     assert (first.digit, first.refused) == ("0", False)

@@ -34,8 +34,8 @@ def test_probabilities_of_zero_do_no_harm() -> None:
 def test_the_threshold_answers_the_share_that_is_asked_for(
     values: list[float], coverage: float
 ) -> None:
-    confidence = np.array(values)
-    threshold = calibration.threshold(confidence, coverage)
-    assert (confidence >= threshold).mean() >= coverage - 1e-9
-    higher = confidence[confidence > threshold + 1e-4]
+    sureness = np.array(values)
+    threshold = calibration.threshold(sureness, coverage)
+    assert (sureness >= threshold).mean() >= coverage - 1e-9
+    higher = sureness[sureness > threshold + 1e-4]
     assert len(higher) / len(values) <= coverage + 1 / len(values)
