@@ -38,7 +38,10 @@ def rows_held_out(labels: np.ndarray, size: int, seed: int) -> tuple[np.ndarray,
             everything, test_size=size, random_state=seed, stratify=labels
         )
     except ValueError as error:
-        raise UserError(f"validation_size = {size}: {error}") from None
+        raise UserError(
+            f"preprocess.validation_size = {size}: {error}; "
+            "`-S preprocess.validation_size=N` sets it"
+        ) from None
     kept, held = np.sort(kept), np.sort(held)
     if not np.array_equal(np.sort(np.concatenate([kept, held])), everything):
         raise AssertionError("an image was lost or doubled")

@@ -117,7 +117,9 @@ def test_an_impossible_size_is_told_in_one_line(
     set_params(root, validation_size=5000)
     done = python("-m", "stages.preprocess", cwd=folder)
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.fullmatch(r"preprocess: validation_size = 5000: .*400.*\n", done.stderr)
+    assert re.fullmatch(
+        r"preprocess: preprocess\.validation_size = 5000: .*400.* sets it\n", done.stderr
+    )
     assert not PROCESSED.exists()
     assert not list(Path("data").glob("*.partial"))
     assert newest_run().info.status == "FAILED"
