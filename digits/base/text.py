@@ -1,9 +1,11 @@
 """Short texts for messages and tables."""
 
+import re
 import reprlib
 from collections.abc import Iterable
 
 MESSAGE_LENGTH = 200  # characters of a foreign message that are worth quoting
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # for a terminal, as Keras' messages have it
 
 
 def one_line(message: object, limit: int = MESSAGE_LENGTH) -> str:
@@ -13,7 +15,8 @@ def one_line(message: object, limit: int = MESSAGE_LENGTH) -> str:
         message: an exception or a text.
         limit: characters to keep.
     """
-    words = "".join(c if c.isprintable() else " " for c in str(message)[: 10 * limit]).split()
+    plain = COLOUR.sub("", str(message)[: 10 * limit])
+    words = "".join(c if c.isprintable() else " " for c in plain).split()
     text = " ".join(words)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

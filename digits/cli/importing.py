@@ -75,11 +75,17 @@ def import_data(
     if test:
         held, _ = sources.read(context.obj / test, label, wanted)
     data_set = importing.prepare(train, held, wishes)
-    needed = importing.settings(data_set, params.load())
+    parameters = params.load()
+    needed = importing.settings(data_set, parameters)
     folder = importing.write(name, data_set, wishes)
     for line in (importing.describe(name, data_set), *data_set.notes):
         typer.echo(line)
     typer.echo(f"wrote {folder} and the entry {name} in datasets.yaml")
+    if models := importing.too_small_for(data_set, parameters):
+        typer.echo(
+            f"too small for the layers of {', '.join(models)}: import it again with "
+            "`--size 28x28 --replace`, or change train's parameters"
+        )
     command = ["dvc", "exp", "run", "-S", f"data.name={name}"]
     for key, value in needed.items():
         command += ["-S", f"{key}={value}"]

@@ -18,7 +18,7 @@ from digits.data.splits import Split
 from digits.importing import checks, shaping
 from digits.importing.pictures import Pictures
 from digits.intake import digests, idx, splitting
-from digits.params import Params
+from digits.params import Cnn, Params
 
 FOLDER = Path("data/imported")
 NAME = re.compile("[a-z][a-z0-9_]*")  # also a name in MLflow's registry
@@ -161,6 +161,25 @@ def settings(data_set: DataSet, params: Params) -> dict[str, int]:
     if not lowest < params.validate_.ink_threshold <= highest:
         needed["validate.ink_threshold"] = max(min(highest, 128), 1)
     return needed
+
+
+def too_small_for(data_set: DataSet, params: Params) -> list[str]:
+    """Name the models whose layers would leave nothing of images of this size."""
+    shape = data_set.train.images.shape[1:]
+    return [
+        model
+        for model in params.models
+        if isinstance(recipe := params.train.recipe(model), Cnn)
+        and any(_left_of(side, recipe) < 1 for side in shape)
+    ]
+
+
+def _left_of(side: int, recipe: Cnn) -> int:
+    """How many pixels of an image's side reach the end of the convolutions."""
+    layers = (recipe.kernel_sizes, recipe.strides, recipe.padding, recipe.pool_sizes)
+    for kernel, stride, padding, pool in zip(*layers, strict=True):
+        side = (-(-side // stride) if padding == "same" else (side - kernel) // stride + 1) // pool
+    return side
 
 
 def _splits(data_set: DataSet) -> tuple[Split, Split]:

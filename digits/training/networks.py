@@ -34,7 +34,8 @@ def build(recipe: Recipe, image_shape: Sequence[int], classes: int) -> keras.Mod
                 return cnn(recipe, image_shape, classes)
     except ValueError as error:  # Keras'
         raise UserError(
-            f"no network can be built with these parameters: {one_line(error)}"
+            f"no network can be built with these parameters for images of "
+            f"{shape_text(image_shape)}: {one_line(error)}"
         ) from None
     raise TypeError(f"no network for a recipe of type {type(recipe).__name__}")
 

@@ -13,10 +13,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from digits import params
+from digits.base.errors import UserError
 from digits.cli.main import main
 from digits.data import catalogue
 from digits.data.splits import Split
 from digits.intake import idx
+from digits.training import networks
 from tests.small_project import Command, edited, ran
 
 Import = Callable[..., str]
@@ -114,6 +117,24 @@ def test_a_folder_for_each_class_with_classes_neither_ten_nor_equal(
     assert {i.tobytes() for i in together} == {i.tobytes() for i in few.images}
     last = done.splitlines()[-1]
     assert last == "next: dvc exp run -S data.name=letters -S preprocess.validation_size=42"
+
+
+@pytest.mark.parametrize(("side", "is_small"), [(8, True), (10, True), (11, False)])
+def test_images_too_small_for_the_networks_are_told(
+    digits_import: Import, few: Split, tmp_path: Path, side: int, is_small: bool
+) -> None:
+    """With the project's own parameters, as Keras judges."""
+    small = Split(few.images[:, 8 : 8 + side, 8 : 8 + side], few.labels)
+    said = digits_import(write_folders(tmp_path / "small", small), "small")
+    assert ("too small for the layers of cnn: import it again with `--size 28x28" in said) is (
+        is_small
+    )
+    recipe = params.load(Path("params.yaml")).train.cnn
+    if is_small:
+        with pytest.raises(UserError, match="no network can be built"):
+            networks.build(recipe, (side, side), 4)
+    else:
+        networks.build(recipe, (side, side), 4)
 
 
 def test_train_and_test_folders_stay_apart(

@@ -39,5 +39,5 @@ def test_the_seed_chooses(handwriting: Split) -> None:
 
 @pytest.mark.parametrize("size", [5, 1797, 10_000])
 def test_an_impossible_size_is_explained(handwriting: Split, size: int) -> None:
-    with pytest.raises(UserError, match=f"^validation_size = {size}: "):
+    with pytest.raises(UserError, match=f"^preprocess.validation_size = {size}: "):
         hold_out(handwriting, size, seed=0)
