@@ -2,8 +2,9 @@
 
 The kinds shown here are none that a training draws: letters and signs of a printed font, where
 the training has strokes of another; straight zigzags, where it has waves; drawings; textures.
-Each row answers another share of the test images; one row is the threshold that the training
-chose on its validation images.
+The first rows hold the confidence at several temperatures to a threshold that answers 99 % of
+the validation images, as the training does at one of them; each further row answers another
+share of the test images.
 """
 
 import math
@@ -18,12 +19,14 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks import measuring
-from digits.base.selection import sureness
+from digits.base.selection import TEMPERATURE, sureness
 from digits.inference.model import Model
 from digits.training import outliers, strokes
 from digits.training.augmentation import move
 
 COUNT = 1000  # pictures of each kind
+VALIDATED = 0.99  # share of the validation images that is answered
+TEMPERATURES = (1, TEMPERATURE, 3, 5)  # 1: the confidence itself
 COVERAGES = (0.995, 0.99, 0.985, 0.98, 0.97, 0.95)  # shares of the test images that are answered
 FONTS = ("DejaVuSans.ttf", "DejaVuSans-Oblique.ttf", "DejaVuSerif-Italic.ttf")
 LOOKALIKES = "OIlSZBGQgqosz"  # letters that some people write as they write a digit
@@ -128,30 +131,45 @@ def main() -> None:
     parser = measuring.parser("refusal", __doc__ or "")
     parser.add_argument("--model", type=Path, default=Path("models/cnn/model.onnx"))
     model = Model(parser.parse_args().model)
-    test = measuring.split("test")
-    probabilities = model.predict(test.images)
-    sure = sureness(probabilities)
-    is_wrong = probabilities.argmax(axis=1) != test.labels
+    validation, test = measuring.split("validation"), measuring.split("test")
+    held_out, tested = model.predict(validation.images), model.predict(test.images)
     of_kinds = {
-        name: sureness(model.predict(kind(np.random.default_rng(number))))
+        name: model.predict(kind(np.random.default_rng(number)))
         for number, (name, kind) in enumerate(KINDS.items())
     }
-    thresholds = {"chosen on validation": model.threshold}
-    for coverage in COVERAGES:
-        reached = float(np.quantile(sure, 1 - coverage, method="lower"))
-        thresholds[f"{100 * coverage:g} % of the test images"] = reached
-    rows = [
-        {
-            "threshold": name,
-            "value": threshold,
-            "answered": 100 * (sure >= threshold).mean(),
-            "wrong of these": 100 * is_wrong[sure >= threshold].mean(),
-            **{kind: 100 * (values >= threshold).mean() for kind, values in of_kinds.items()},
+
+    def row(temperature: float, threshold: float) -> dict[str, float]:
+        """What is answered, in %, and how much of it is wrong."""
+        values: dict[str, float] = {"temperature": temperature, "threshold": threshold}
+        for name, answers, labels in (
+            ("validation", held_out, validation.labels),
+            ("test", tested, test.labels),
+        ):
+            answered = at(answers, temperature) >= threshold
+            values[name] = 100 * answered.mean()
+            wrong = answers[answered].argmax(axis=1) != labels[answered]
+            values[f"wrong of {name}"] = 100 * wrong.mean()
+        shares = {
+            name: 100 * (at(answers, temperature) >= threshold).mean()
+            for name, answers in of_kinds.items()
         }
-        for name, threshold in thresholds.items()
-    ]
-    note = f"Answered, in %: of {len(test.labels):,} test images, and of {COUNT:,} of each kind."
+        return values | shares
+
+    def reached(answers: np.ndarray, temperature: float, share: float) -> float:
+        return float(np.quantile(at(answers, temperature), 1 - share, method="lower"))
+
+    rows = [row(each, reached(held_out, each, VALIDATED)) for each in TEMPERATURES]
+    rows += [row(TEMPERATURE, reached(tested, TEMPERATURE, share)) for share in COVERAGES]
+    note = (
+        f"Answered, in %: of {len(validation.labels):,} validation and {len(test.labels):,} test "
+        f"images, and of {COUNT:,} of each kind."
+    )
     measuring.write("refusal", pd.DataFrame(rows), note)
+
+
+def at(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """The confidence at a temperature: `sureness` has one of its own."""
+    return sureness(probabilities ** (TEMPERATURE / temperature))
 
 
 if __name__ == "__main__":

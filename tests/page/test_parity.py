@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
-from digits.inference.model import Model
 from digits.recognition import drawing
+from digits.recognition.recognizer import Recognizer
 from tests.page.drawn import numbers
 
 NEAR = 2  # grey levels
@@ -35,6 +35,7 @@ READ = """async ([folder, numbers]) => {
         row,
         crop: btoa(String.fromCharCode(...crops[index])),
         probabilities: Object.values(answers[index]).map((each) => each.probabilities),
+        refused: Object.values(answers[index]).map((each) => each.refused),
       })),
     );
   }
@@ -48,7 +49,8 @@ READ = """async ([folder, numbers]) => {
 def test_drawn_numbers_are_read_as_by_python(
     chromium: Browser, static_url: str, exported: Path, workspace: Path, count: int, tmp_path: Path
 ) -> None:
-    models = [Model(workspace / "models" / name / "model.onnx") for name in ("cnn", "mlp")]
+    recognizers = [Recognizer(workspace / "models" / name) for name in ("cnn", "mlp")]
+    models = [recognizer.network for recognizer in recognizers]
     drawn = numbers(count)
     sent = [[(8 * stroke).ravel().astype(int).tolist() for stroke in each] for _, each in drawn]
     (static,) = exported.glob("static-*")
@@ -58,6 +60,7 @@ def test_drawn_numbers_are_read_as_by_python(
     page.context.close()
     pixels: list[int] = []
     differences: list[dict[str, Any]] = []
+    refusals: list[tuple[bool, bool]] = []
     digits, worst = 0, 0.0
     for (text, strokes), there in zip(drawn, given, strict=True):
         here = drawing.find(strokes, models[0].predict)
@@ -70,6 +73,12 @@ def test_drawn_numbers_are_read_as_by_python(
             pixels += away.ravel().tolist()
             ours = np.concatenate([model.predict(digit.image[None]) for model in models])
             theirs = np.array(each["probabilities"])
+            refusals += [
+                (bool(recognizer.refusals(answer[None])[0]), refused)
+                for recognizer, answer, refused in zip(
+                    recognizers, ours, each["refused"], strict=True
+                )
+            ]
             worst = max(worst, float(np.abs(ours - theirs).max()))
             digits += 1
             if away.max() > NEAR or (ours.argmax(axis=1) != theirs.argmax(axis=1)).any():
@@ -81,6 +90,8 @@ def test_drawn_numbers_are_read_as_by_python(
     assert digits > 2 * count
     assert np.mean(np.array(pixels) <= NEAR) >= 0.99
     assert worst <= 1e-3
+    assert {True, False} <= {ours for ours, _ in refusals}
+    assert np.mean([ours == theirs for ours, theirs in refusals]) >= 0.998
     other = [
         each for each in differences if "digits" in each or len(set(map(str, each["classes"]))) > 1
     ]
