@@ -234,3 +234,28 @@ def test_the_steps_of_the_dockerfile_give_a_server(
         finally:
             server.terminate()
     assert server.returncode in (0, -signal.SIGTERM)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("asked", "is_off"), [({}, True), ({"MLFLOW_DISABLE_TELEMETRY": "0"}, False)]
+)
+def test_mlflow_reports_its_use_only_to_who_asks_for_it(
+    asked: dict[str, str], is_off: bool
+) -> None:
+    """Also where nothing of this project is imported, as by a bare `mlflow ui`."""
+    code = (
+        "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], **asked},  # in CI MLflow is silent anyway
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{is_off}\n"
+
+
+def test_dvc_reports_no_use(root: Path, run: Command) -> None:
+    assert run(root, "dvc", "config", "core.analytics").stdout == "false\n"
