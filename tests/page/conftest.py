@@ -25,7 +25,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workspace")
     (folder / "dvc.yaml").touch()
     for name in ("cnn", "mlp"):
-        small_model.write(folder / "models" / name, name)
+        # They are seldom as sure as a network that was trained for long.
+        small_model.write(folder / "models" / name, name, threshold="0.3")
     return folder
 
 
