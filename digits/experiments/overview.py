@@ -8,6 +8,7 @@ from typing import Any
 from mlflow.entities import Run
 
 from digits.base import yaml12
+from digits.base.errors import UserError
 from digits.base.reports import parse_metrics
 from digits.tracking import availability, lock, provenance
 from digits.tracking import runs as tracking
@@ -147,7 +148,10 @@ def _models(revision: Revision) -> dict[str, Model]:
 
 
 def _params(revision: Revision) -> dict[str, Any]:
-    return yaml12.flatten(yaml12.parse(revision.text("params.yaml")))
+    try:
+        return yaml12.flatten(yaml12.parse(revision.text("params.yaml")))
+    except ValueError as error:
+        raise UserError(f"{revision.name}: params.yaml: {error}") from None
 
 
 def table(rows: Iterable[Row]) -> list[dict[str, str]]:

@@ -47,7 +47,10 @@ def _changed_params(baseline: str) -> str:
     before = _git("show", f"{baseline}:params.yaml")
     if before is None:
         return ""
-    old, new = (flatten(parse(text)) for text in (before, Path("params.yaml").read_text()))
+    try:
+        old, new = (flatten(parse(text)) for text in (before, Path("params.yaml").read_text()))
+    except ValueError:  # what was committed is not YAML: a merge's conflict, say
+        return ""
     return ", ".join(sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))
 
 

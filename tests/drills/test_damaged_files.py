@@ -73,12 +73,12 @@ def answers(folder: Path, environment: dict[str, str]) -> dict[str, tuple[int, s
     [
         ("dvc.lock", in_conflict, {"sync", "verify"}),
         ("dvc.lock", binary, {"sync"}),
-        (METRICS, in_conflict, {"sync", "diff HEAD"}),
-        (METRICS, cut, {"sync", "diff HEAD"}),
-        (METRICS, empty, {"sync", "diff HEAD"}),
-        (METRICS, binary, {"sync", "diff HEAD"}),
-        (METRICS, mistyped, {"sync", "diff HEAD"}),
-        ("params.yaml", in_conflict, {"sync", "diff HEAD"}),
+        (METRICS, in_conflict, {"diff HEAD"}),
+        (METRICS, cut, {"diff HEAD"}),
+        (METRICS, empty, {"diff HEAD"}),
+        (METRICS, binary, {"diff HEAD"}),
+        (METRICS, mistyped, {"diff HEAD"}),
+        ("params.yaml", in_conflict, {"experiments", "diff HEAD"}),
     ],
 )
 def test_each_command_answers_or_refuses_in_a_line(
