@@ -182,7 +182,7 @@ def new_project(
 
 
 @pytest.fixture(scope="session")
-def run_queue(run: Command, environment: dict[str, str]) -> Callable[..., None]:
+def run_queue(run: Command) -> Callable[..., None]:
     """Run DVC's queued experiments, some at a time, to their end."""
 
     def run_queue(folder: Path, jobs: int, env: Mapping[str, str] | None = None) -> None:
@@ -192,16 +192,8 @@ def run_queue(run: Command, environment: dict[str, str]) -> Callable[..., None]:
         def is_over() -> bool:
             # DVC writes what it notes of an experiment in place: whoever reads in that moment
             # fails. That is no answer, so it is asked again.
-            asked = subprocess.run(
-                ["dvc", "queue", "status"],
-                cwd=folder,
-                env=environment | dict(env or {}),
-                capture_output=True,
-                text=True,
-                timeout=LIMIT,
-                check=False,
-            )
-            return not (asked.returncode or re.search("Queued|Running", asked.stdout))
+            status = run(folder, "sh", "-c", "dvc queue status || echo Running", env=env).stdout
+            return not re.search("Queued|Running", status)
 
         try:
             small_project.wait_for(is_over, interval=3)
