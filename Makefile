@@ -46,7 +46,9 @@ benchmarks: setup  ## measure again what the README quotes: hours, on an idle ma
 	python -m benchmarks.page
 
 # The files of tests are begun in their order in tests/conftest.py, the longest first.
-PYTEST := pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder
+# There is a worker on each core: further threads of one would wait and spin beside the other.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 \
+	pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder
 
 test: setup  ## set up, then run the tests, a file at a time on each core: minutes
 	$(PYTEST)

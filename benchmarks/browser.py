@@ -46,19 +46,28 @@ def through(stroke: str, points: int = 25) -> np.ndarray:
     return curve(np.linspace(0, times[-1], points))
 
 
-def write(page: Page, text: str, left: float, top: float, size: float, pause: float = 0) -> None:
+def write(
+    page: Page,
+    text: str,
+    left: float,
+    top: float,
+    size: float,
+    pause: float = 0,
+    points: int = 25,
+) -> None:
     """Write digits side by side with the mouse, and lift it after each stroke.
 
     Args:
         left, top: of the first, on the paper, pixels.
         size: height of each, pixels.
         pause: milliseconds between two moves.
+        points: of each stroke.
     """
     paper = page.locator("#paper").bounding_box()
     assert paper
     for index, digit in enumerate(text):
         corner = paper["x"] + left + 1.15 * size * index, paper["y"] + top
-        for curve in curves(digit):
+        for curve in curves(digit, points):
             first, *others = (corner + size * curve).tolist()
             page.mouse.move(*first)
             page.mouse.down()

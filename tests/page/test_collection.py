@@ -8,8 +8,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from benchmarks import browser
 from digits.collection import records
-from tests.page.visits import DESK, Server, Visit, violations
+from tests.page.visits import DESK, POINTS, Server, Visit, violations
 from tests.small_project import wait_for
+
+pytestmark = pytest.mark.slow  # tests/digits/serving/test_collecting.py asks the same routes
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +61,16 @@ def kept(folder: Path, session: str, count: int = 0) -> list[records.Record]:
 def write(page: Page, text: str) -> str:
     """Write digits: the name of the visit, once the server has kept them."""
     with page.expect_response(lambda answer: "session=" in answer.url):
-        browser.write(page, text, 30, 40, 100)
+        browser.write(page, text, 30, 40, 100, points=POINTS)
     return page.locator("#visit").inner_text()
 
 
-@pytest.mark.slow
 def test_the_page_says_what_is_kept(page: Page) -> None:
     text = page.locator("#collection").inner_text()
     assert "The server keeps the digits, for 90 days" in text
     assert violations(page) == []
 
 
-@pytest.mark.slow
 def test_a_digit_is_corrected_by_two_taps(page: Page, folder: Path) -> None:
     session = write(page, "203")
     expect(page.locator("#keypad")).to_be_hidden()
@@ -91,7 +91,6 @@ def test_a_digit_is_corrected_by_two_taps(page: Page, folder: Path) -> None:
     assert {each.state for each in kept(folder, session)} == {"open"}
 
 
-@pytest.mark.slow
 def test_a_digit_is_corrected_by_the_keyboard(page: Page, folder: Path) -> None:
     session = write(page, "25")
     page.locator("#digits button").nth(0).focus()
@@ -109,14 +108,13 @@ def test_a_digit_is_corrected_by_the_keyboard(page: Page, folder: Path) -> None:
     }
 
 
-@pytest.mark.slow
 def test_a_correction_stays_while_more_is_written(page: Page, folder: Path) -> None:
     session = write(page, "2")
     page.locator("#digits button").nth(0).click()
     page.locator("#classes button", has_text="4").click()
     expect(page.locator("#result")).to_have_text("4", use_inner_text=True)
     with page.expect_response(lambda answer: "session=" in answer.url):
-        browser.write(page, "3", 145, 40, 100)
+        browser.write(page, "3", 145, 40, 100, points=POINTS)
     expect(page.locator("#result")).to_have_text("4 3", use_inner_text=True)
     assert {each.digit: each.state for each in kept(folder, session, 2)} == {
         "2": "corrected",
@@ -124,12 +122,11 @@ def test_a_correction_stays_while_more_is_written(page: Page, folder: Path) -> N
     }
 
 
-@pytest.mark.slow
 def test_whoever_switches_it_off_is_not_kept(page: Page, folder: Path) -> None:
     page.locator("#keep").uncheck()
     urls: list[str] = []
     page.on("request", lambda request: urls.append(request.url))
-    browser.write(page, "203", 30, 40, 100)
+    browser.write(page, "203", 30, 40, 100, points=POINTS)
     expect(page.locator("#result")).to_have_text("2 0 3", use_inner_text=True)
     page.wait_for_timeout(2500)  # longer than until a drawing counts as finished
     page.locator("#digits button").nth(1).click()
@@ -149,7 +146,6 @@ def test_a_server_that_keeps_nothing_says_nothing(open_page: Callable[..., Visit
     expect(visit.page.locator("#keypad")).to_be_hidden()
 
 
-@pytest.mark.slow
 def test_the_review_takes_one_key_for_each(
     page: Page, chromium: Browser, collecting: Server, folder: Path
 ) -> None:

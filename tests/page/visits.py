@@ -20,6 +20,7 @@ from digits.serving.strokes import parse_strokes
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 READ = "02358"  # what both small networks read well
 PEN = 10  # pixels
+POINTS = 10  # of a stroke: the browser takes 20 ms for each, and more only make it smoother
 NAMES = ("--allowed-host", "slate.test")  # what a browser may call the server besides localhost
 
 expect.set_options(timeout=15_000)  # a machine that does other work as well is slow
@@ -61,7 +62,7 @@ class Visit:
 
     def write(self, text: str, size: float = 100, top: float = 40) -> None:
         """Write digits side by side, `size` pixels high."""
-        browser.write(self.page, text, 30, top, size)
+        browser.write(self.page, text, 30, top, size, points=POINTS)
 
     def expect(self, result: str) -> None:
         """Wait until so much is read."""

@@ -54,6 +54,7 @@ class TestClone:
         assert re.findall(r"<img src=\"(?:https?:)?//", page) == []
         assert run(clone, "git", "status", "--porcelain").stdout == ""
 
+    @pytest.mark.slow  # CI begins with `make verify` on its own new clone
     def test_the_lock_is_known_to_be_current_without_the_data(
         self, clone: Path, run: Command
     ) -> None:

@@ -114,6 +114,7 @@ class TestFailed:
         assert way_out.startswith("download: by hand: put ")
         assert newest_run(workspace).info.status == "FAILED"
 
+    @pytest.mark.slow
     def test_a_file_that_is_not_what_it_was(
         self, workspace: Path, mirrors: Callable[..., None], python: Command
     ) -> None:

@@ -220,6 +220,7 @@ def test_every_score_has_six_decimals(workspace: Path, model: str) -> None:
     assert {name: round(value, 6) for name, value in scores.items()} == scores
 
 
+@pytest.mark.slow
 def test_a_second_time_gives_the_same_bytes(workspace: Path, checked: params.Params) -> None:
     before = written("cnn")
     evaluate.main(checked, "cnn")

@@ -78,6 +78,7 @@ def test_nothing_was_collected(folder: Path, python: Command) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_export_is_a_data_set(
     folder: Path, python: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def drawn(figure: Figure, axes: int = 0) -> np.ndarray:
     return np.asarray(figure.axes[axes].images[0].get_array())
 
 
+@pytest.mark.slow
 def test_equal_data_gives_equal_bytes(handwriting: Split, tmp_path: Path) -> None:
     split = Split(handwriting.images[:200], handwriting.labels[:200])
     for name in ("first", "second"):

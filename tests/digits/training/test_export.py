@@ -65,7 +65,13 @@ def networks(name: str, count: int) -> list[keras.Model]:
 
 @pytest.fixture(
     scope="module",
-    params=[("cnn", 1, 1), ("mlp", 1, 1), ("resnet", 1, 1), ("cnn", 1, 5), ("resnet", 2, 5)],
+    params=[
+        ("cnn", 1, 1),
+        ("mlp", 1, 1),
+        pytest.param(("resnet", 1, 1), marks=pytest.mark.slow),
+        pytest.param(("cnn", 1, 5), marks=pytest.mark.slow),
+        ("resnet", 2, 5),
+    ],
     ids=str,
 )
 def model(request: pytest.FixtureRequest) -> keras.Model:

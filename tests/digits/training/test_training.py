@@ -55,14 +55,8 @@ def accuracy(model: keras.Model, split: Split) -> float:
     return float((predicted == split.labels).mean())
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("cnn", marks=pytest.mark.slow),
-        "mlp",
-        pytest.param("resnet", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cnn", "mlp", "resnet"])
 def test_64_images_can_be_learned_by_heart(name: str, handwriting: Split) -> None:
     few = Split(handwriting.images[:64], handwriting.labels[:64])
     recipe = changed(name, epochs=30, batch_size=16, weight_decay=0.0, augmentation=NONE)
@@ -76,6 +70,7 @@ def test_digits_not_seen_are_recognised(trained: Any, splits: tuple[Split, Split
     assert accuracy(trained[0], splits[1]) > 0.96
 
 
+@pytest.mark.slow
 def test_what_was_reported_is_what_the_model_does(trained: Any, splits: Any) -> None:
     model, epochs = trained
     assert epochs[-1]["val_accuracy"] == pytest.approx(accuracy(model, splits[1]), abs=1e-6)
@@ -84,12 +79,14 @@ def test_what_was_reported_is_what_the_model_does(trained: Any, splits: Any) -> 
     ] * 6
 
 
+@pytest.mark.slow
 def test_a_shift_of_two_pixels_changes_few_answers(trained: Any, splits: Any) -> None:
     validation = splits[1]
     shifted = Split(np.roll(validation.images, (2, -2), axis=(1, 2)), validation.labels)
     assert accuracy(trained[0], shifted) > accuracy(trained[0], validation) - 0.06
 
 
+@pytest.mark.slow
 def test_noise_is_answered_with_less_confidence(trained: Any, splits: Any) -> None:
     rng = np.random.default_rng(0)
     images = splits[1].images
@@ -156,6 +153,7 @@ def test_the_accuracy_is_that_of_the_rest() -> None:
     assert right.numpy().tolist() == [True, False]
 
 
+@pytest.mark.slow
 def test_scribbles_are_answered_with_less_confidence(trained: Any, splits: Any) -> None:
     images = splits[1].images
     shown = (images, outliers.scribbled(images, np.random.default_rng(0)))
