@@ -31,6 +31,7 @@ from tests.page.visits import (
 
 
 class TestDrawing:
+    @pytest.mark.slow  # the next test reads the same digits, several at a time
     @pytest.mark.parametrize("digit", READ)
     def test_a_digit_is_read(self, visit: Visit, digit: str) -> None:
         visit.write(digit, size=250)
@@ -243,7 +244,7 @@ class TestPictures:
         chooser.value.set_files({"name": "a.png", "mimeType": "image/png", "buffer": picture})
         visit.expect("2 0 5 8")
 
-    @pytest.mark.parametrize("event", ["drop", "paste"])
+    @pytest.mark.parametrize("event", ["drop", pytest.param("paste", marks=pytest.mark.slow)])
     def test_a_picture_is_dropped_or_pasted(self, visit: Visit, event: str) -> None:
         give(visit.page, event, encoded(handwritten("305")))
         visit.expect("3 0 5")
