@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ import orjson
 
 from digits.base.text import one_line
 from digits.collection import forgetting, records
-from digits.collection.readings import Reading
+from digits.collection.readings import Reading, Said, said_in
 
 WAITING = 5_000  # readings and verdicts in the queue; more are lost
 PAUSE = 0.05  # seconds in which what comes is written together; longer ones hold answers up
@@ -139,6 +139,8 @@ class Collector:
 
     def _is_chosen(self, session: str) -> bool:
         """Whether a session is among the share: all of its digits, or none."""
+        if self.settings.share >= 1:
+            return True
         hashed = hashlib.blake2b(session.encode(), digest_size=8, key=self._key).digest()
         return int.from_bytes(hashed) < self.settings.share * 2**64
 
@@ -167,7 +169,12 @@ class Collector:
         try:
             with self._connection:  # one transaction
                 self._connection.execute("BEGIN IMMEDIATE")
-                rows = [row for each in readings for row in self._rows(*each)]
+                said = said_in([reading for *_, reading in readings])
+                rows = [
+                    row
+                    for (when, session, ids, reading), of_models in zip(readings, said, strict=True)
+                    for row in self._rows(when, session, ids, reading, of_models)
+                ]
                 records.insert(self._connection, rows)
                 found = [records.judge(self._connection, verdict) for verdict, _ in verdicts]
         except sqlite3.Error as error:
@@ -193,8 +200,13 @@ class Collector:
         self._complaint = reason
 
     def _rows(
-        self, when: float, session: str, ids: Sequence[str], reading: Reading
-    ) -> list[tuple[Any, ...]]:
+        self,
+        when: float,
+        session: str,
+        ids: Sequence[str],
+        reading: Reading,
+        said: Sequence[Sequence[Said]],
+    ) -> Iterator[tuple[Any, ...]]:
         """The digits of a reading as `records.insert` takes them; its picture is kept at once."""
         picture = None
         if reading.picture is not None:
@@ -203,35 +215,32 @@ class Collector:
             picture_row = (picture, session, when, content)
             insert = "INSERT OR IGNORE INTO pictures VALUES (?, ?, ?, ?)"
             self._connection.execute(insert, picture_row)
-        answers = reading.answers()
-        main = next(iter(answers.of))
-        rows = []
-        for index, (identity, image) in enumerate(zip(ids, reading.images, strict=True)):
-            said = {name: of_model[index] for name, of_model in answers.of.items()}
+        models = [(of.network.name, of.origin.md5) for of, _ in reading.answers]
+        main, md5 = models[0]
+        version = reading.answers[0][0].origin.version
+        for identity, image, of_digit in zip(
+            ids, reading.images, zip(*said, strict=True), strict=True
+        ):
             given = {
-                name: {"digit": digit, "confidence": confidence, "md5": reading.md5s[name]}
-                for name, (digit, confidence) in said.items()
+                name: {"digit": digit, "confidence": confidence, "md5": its_md5}
+                for (name, its_md5), (digit, confidence, _) in zip(models, of_digit, strict=True)
             }
-            digit, confidence = said[main]
-            disagree = len({digit for digit, _ in said.values()}) > 1
-            rows.append(
-                (
-                    identity,
-                    session,
-                    when,
-                    image.tobytes(),
-                    digit,
-                    confidence,
-                    answers.refused[index],
-                    disagree,
-                    orjson.dumps(given).decode(),
-                    main,
-                    reading.version,
-                    reading.md5s[main],
-                    picture,
-                )
+            digit, confidence, is_refused = of_digit[0]
+            yield (
+                identity,
+                session,
+                when,
+                image.tobytes(),
+                digit,
+                confidence,
+                is_refused,
+                any(other != digit for other, *_ in of_digit),
+                orjson.dumps(given).decode(),
+                main,
+                version,
+                md5,
+                picture,
             )
-        return rows
 
     def _trim(self) -> None:
         now = time.monotonic()

@@ -7,8 +7,8 @@ from typing import Annotated
 import numpy as np
 from fastapi import Depends, Query
 
-from digits.collection.readings import Answers, Reading
-from digits.collection.records import DECIMALS, SIDE
+from digits.collection.readings import Reading
+from digits.collection.records import SIDE
 from digits.recognition.recognizer import Recognizer
 from digits.serving.service import Service
 
@@ -64,26 +64,5 @@ def collect(
     collector = service.collector
     if collector is None or not wish.collect or images.shape[1:] != (SIDE, SIDE):
         return []
-    main, probabilities = answers[0]
-
-    def make() -> Answers:
-        likeliest = {model.network.name: _likeliest(model, given) for model, given in answers}
-        return Answers(likeliest, main.refusals(probabilities).tolist())
-
-    return collector.collect(
-        Reading(
-            wish.session,
-            images,
-            make,
-            {model.network.name: model.origin.md5 for model, _ in answers},
-            main.origin.version,
-            picture if collector.settings.pictures else None,
-        )
-    )
-
-
-def _likeliest(model: Recognizer, probabilities: np.ndarray) -> list[tuple[str, float]]:
-    """The class and the confidence of each image, also where the model refuses."""
-    names = [model.network.classes[index] for index in probabilities.argmax(axis=1).tolist()]
-    confidences = probabilities.max(axis=1).astype(float).round(DECIMALS).tolist()
-    return list(zip(names, confidences, strict=True))
+    kept = picture if collector.settings.pictures else None
+    return collector.collect(Reading(wish.session, images, answers, kept))

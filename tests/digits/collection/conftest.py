@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from digits.collection.collector import Collector, Settings
-from digits.collection.readings import Answers, Reading
+from digits.collection.readings import Reading
 from tests import small_model
 
 CLASSES = [str(number) for number in range(10)]
@@ -38,24 +40,41 @@ def collect(tmp_path: Path, told: Counter[str]) -> Iterator[Callable[..., Collec
         yield start
 
 
+class Model:
+    """Stands for a `Recognizer` that said what a test wants."""
+
+    def __init__(self, name: str, md5: str, refused: list[bool]) -> None:
+        self.network = SimpleNamespace(name=name, classes=CLASSES)
+        self.origin = SimpleNamespace(md5=md5, version="mnist version 3")
+        self._refused = refused
+
+    def refusals(self, probabilities: np.ndarray) -> np.ndarray:
+        assert len(probabilities) == len(self._refused)
+        return np.array(self._refused)
+
+
 def reading(
-    numbers: list[int], session: str | None = "session-1", wrong: bool = False, **changes: object
+    numbers: list[int], session: str | None = "session-1", wrong: bool = False, **changes: Any
 ) -> Reading:
     """A reading of images of scikit-learn's digits, all right, or each one too high."""
     pixels, labels = small_model.images()
     answers = [(str((labels[n] + wrong) % 10), 0.9 - n / 1e4) for n in numbers]
     others = [(str(labels[n]), 0.8) for n in numbers]
-    values = {
-        "session": session,
-        "images": pixels[numbers].reshape(-1, 28, 28),
-        "answers": {"cnn": answers, "mlp": others},
-        "refused": [False] * len(numbers),
-        "md5s": {"cnn": "a" * 32, "mlp": "b" * 32},
-        "version": "mnist version 3",
-    }
-    values |= changes
-    answers = Answers(values.pop("answers"), values.pop("refused"))
-    return Reading(answers=lambda: answers, **values)
+    said = changes.get("answers", {"cnn": answers, "mlp": others})
+    refused = changes.get("refused", [False] * len(numbers))
+    md5s = changes.get("md5s", {"cnn": "a" * 32, "mlp": "b" * 32})
+    images = changes.get("images", pixels[numbers].reshape(-1, 28, 28))
+    models = [(Model(name, md5s[name], refused), _spread(said[name])) for name in said]
+    return Reading(session, images, models, changes.get("picture"))
+
+
+def _spread(said: list[tuple[str, float]]) -> np.ndarray:
+    """Probabilities of which these are the highest: what is left goes to the other classes."""
+    probabilities = np.empty((len(said), len(CLASSES)), np.float32)
+    for row, (name, confidence) in zip(probabilities, said, strict=True):
+        row[:] = (1 - confidence) / (len(CLASSES) - 1)
+        row[CLASSES.index(name)] = confidence
+    return probabilities
 
 
 def label(number: int) -> str:
