@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 
 from digits.recognition.parts import GAP, WIDE, Box, Part
-from digits.recognition.touching import SURE, Predict
+from digits.recognition.touching import Predict
+
+SURE = 0.95  # least probability of two parts as one digit
 
 
 def join(parts: list[Part], predict: Predict) -> list[Part]:

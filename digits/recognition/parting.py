@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from digits.base.selection import sureness
 from digits.recognition.strokes import Extent, crop, extent
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -16,7 +17,7 @@ LEAST = 0.15  # of the height: the width of a digit
 LOW = 0.55  # of the height: what is lower is none
 STEPS = 6  # pieces of a wide stroke, in the height
 MOST = 24  # pieces that are looked at: more are a scribble
-SURE = 0.95  # of each part: pieces of a scribble look like digits, though seldom clear ones
+SURE = 0.9  # least sureness of each part; what a letter is cut into seldom reaches it
 CUT_COST = 0.02  # log-probability penalty for each cut
 NARROW_COST = 0.5  # the same, times the widths that the cluster lacks to a height
 
@@ -59,13 +60,15 @@ def _best(
     if not spans:
         return [_flat(atoms)]
     images = np.stack([crop(_flat(atoms[start:end])) for start, end in spans])
-    sure = dict(zip(spans, predict(images).max(axis=1).tolist(), strict=True))
+    probabilities = predict(images)
+    confidences = np.where(sureness(probabilities) >= SURE, probabilities.max(axis=1), 0)
+    sure = dict(zip(spans, confidences.tolist(), strict=True)) | {(0, last): confidence}
     best: list[tuple[float, list[Strokes]]] = [(0.0, [])]
     for end in range(1, last + 1):
         value, digits = -np.inf, []
         for start in range(end):
-            each = confidence if (start, end) == (0, last) else sure.get((start, end), 0)
-            if each < SURE and (start, end) != (0, last):
+            each = sure.get((start, end), 0)
+            if not each:
                 continue
             total = best[start][0] + float(np.log(each)) - cost
             if total > value:

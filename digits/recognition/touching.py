@@ -5,6 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from digits.base.selection import sureness
 from digits.recognition.crops import crop, scaled, stroke_width
 from digits.recognition.parts import Box, Part
 
@@ -18,7 +19,7 @@ HEIGHT = 80  # pixels; parts are searched for cuts at this height
 CUT = 2.5  # widths of the stroke, the most ink that a cut goes through
 CONTACTS = 2  # the most strokes that a cut goes through
 CLEAN = 0.95  # least share of a piece's ink that hangs together; a bad cut leaves crumbs
-SURE = 0.95  # least probability of each piece; pieces of a scribble seldom reach it
+SURE = 0.9  # least sureness of each piece; what a letter is cut into seldom reaches it
 CUT_COST = 0.02  # log-probability penalty for each cut
 NARROW_COST = 0.5  # log-probability penalty for each cut, times the widths that lack to a height
 ASIDE = 0.05  # cost of a step aside, where going through a pixel of ink costs 1
@@ -52,14 +53,17 @@ def split(part: Part, predict: Predict) -> list[Part]:
             if (start, end) != (0, last) and (piece := _between(small, seams[start], seams[end])):
                 pieces[start, end] = piece
     images = np.stack([crop(piece.mask) for piece in pieces.values()])
-    confidences = predict(images).max(axis=1)
+    probabilities = predict(images)
+    confidences, are_sure = probabilities.max(axis=1), sureness(probabilities) >= SURE
     # The best way to read what is before each seam: its value and its digits.
     best: list[tuple[float, list[Part]]] = [(0.0, [])]
     for end in range(1, len(seams)):
         ways = [
             (best[start][0] + np.log(confidence) - cost, [*best[start][1], piece])
-            for ((start, stop), piece), confidence in zip(pieces.items(), confidences, strict=True)
-            if stop == end and (confidence >= SURE or (start, stop) == (0, last))
+            for ((start, stop), piece), confidence, is_sure in zip(
+                pieces.items(), confidences, are_sure, strict=True
+            )
+            if stop == end and (is_sure or (start, stop) == (0, last))
         ]
         best.append(max(ways, key=lambda way: way[0], default=(-np.inf, [])))
     _, digits = best[last]

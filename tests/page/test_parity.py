@@ -26,7 +26,7 @@ READ = """async ([folder, numbers]) => {
   for (const strokes of numbers) {
     const groups = await group(
       strokes.map((numbers) => ink(numbers.map((number) => number / 8))),
-      (images) => models.confidences(images),
+      (images) => models.predict(images),
     );
     const crops = groups.map(({ strokes }) => crop(strokes));
     const answers = await models.answers(crops);

@@ -4,7 +4,7 @@
  * `digits/recognition/drawing.py` does the same for the server and says what the numbers mean.
  *
  * @import { Extent, Ink } from "./ink.js"
- * @typedef {(images: Uint8Array[]) => Promise<number[]>} Predict the highest probability of each
+ * @typedef {(images: Uint8Array[]) => Promise<number[][]>} Predict the probabilities of each
  * @typedef {{strokes: Ink[], extent: Extent}} Group
  * @typedef {{numbers: number[], extent: Extent, width: number}} Piece
  */

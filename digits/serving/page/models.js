@@ -7,6 +7,7 @@
  */
 
 import { layerMaps } from "./layers.js";
+import { sureness } from "./selection.js";
 
 const SIDE = 28;
 
@@ -30,10 +31,9 @@ export class Models {
     await this.answers([new Uint8Array(SIDE * SIDE)]); // the first time takes longest
   }
 
-  /** @returns {Promise<number[]>} the main model's highest probability of each image */
-  async confidences(/** @type {Uint8Array[]} */ images) {
-    const several = await this.#probabilities(0, images);
-    return several.map((each) => Math.max(...each));
+  /** @returns {Promise<number[][]>} the main model's probabilities of each image */
+  predict(/** @type {Uint8Array[]} */ images) {
+    return this.#probabilities(0, images);
   }
 
   /** @returns {Promise<Object<string, import("./reader.js").Answer>[]>} of each image */
@@ -82,12 +82,6 @@ function answer(/** @type {number[]} */ exact, /** @type {string[]} */ classes, 
   const refused = !(sureness(exact) >= threshold);
   const digit = refused ? "?" : classes[probabilities.indexOf(confidence)];
   return { digit, confidence, probabilities, refused };
-}
-
-/** The confidence at twice the temperature, as digits/base/selection.py has it. */
-function sureness(/** @type {number[]} */ probabilities) {
-  const tempered = probabilities.map(Math.sqrt);
-  return Math.max(...tempered) / tempered.reduce((sum, each) => sum + each, 0);
 }
 
 /** @returns {Promise<Uint8Array>} */

@@ -7,6 +7,7 @@
  */
 
 import { covered, crop, heightOf, ink, widthOf } from "./ink.js";
+import { sureness } from "./selection.js";
 
 const NARROW = 0.75;
 const WIDE = 1.2;
@@ -15,7 +16,7 @@ const LEAST = 0.15;
 const LOW = 0.55;
 const STEPS = 6;
 const MOST = 24;
-const SURE = 0.95;
+const SURE = 0.9;
 const CUT_COST = 0.02;
 const NARROW_COST = 0.5;
 
@@ -31,7 +32,8 @@ export async function part(pieces, predict) {
   const extent = covered(whole);
   const [width, height] = [widthOf(extent), heightOf(extent)];
   if (width < NARROW * height) return [whole];
-  const [confidence] = await predict([crop(whole)]);
+  const [probabilities] = await predict([crop(whole)]);
+  const confidence = Math.max(...probabilities);
   const cost = CUT_COST + NARROW_COST * Math.max(0, 1 - width / height);
   if (Math.log(confidence) > -cost) return [whole];
   const atoms = atomsOf(pieces, height);
@@ -41,26 +43,28 @@ export async function part(pieces, predict) {
 
 async function best(/** @type {Ink[][]} */ atoms, height, confidence, cost, predict) {
   const last = atoms.length;
-  const isWhole = (start, end) => start === 0 && end === last;
+  const key = (start, end) => start * MOST * 2 + end;
   const spans = [];
   for (let end = 1; end <= last; end += 1) {
     for (let start = 0; start < end; start += 1) {
-      if (isWhole(start, end)) continue;
+      if (key(start, end) === key(0, last)) continue;
       const strokes = atoms.slice(start, end).flat();
       if (mayBeDigit(strokes, height)) spans.push({ start, end, strokes });
     }
   }
   if (!spans.length) return [atoms.flat()];
-  const sure = await predict(spans.map(({ strokes }) => crop(strokes)));
-  const confidences = new Map(spans.map(({ start, end }, i) => [start * MOST * 2 + end, sure[i]]));
+  const several = await predict(spans.map(({ strokes }) => crop(strokes)));
+  const sure = new Map([[key(0, last), confidence]]);
+  several.forEach((probabilities, i) => {
+    const isSure = sureness(probabilities) >= SURE;
+    if (isSure) sure.set(key(spans[i].start, spans[i].end), Math.max(...probabilities));
+  });
   const ways = [{ value: 0, digits: [] }];
   for (let end = 1; end <= last; end += 1) {
     let way = { value: -Infinity, digits: [] };
     for (let start = 0; start < end; start += 1) {
-      const each = isWhole(start, end)
-        ? confidence
-        : (confidences.get(start * MOST * 2 + end) ?? 0);
-      if (each < SURE && !isWhole(start, end)) continue;
+      const each = sure.get(key(start, end));
+      if (!each) continue;
       const value = ways[start].value + Math.log(each) - cost;
       if (value > way.value) {
         way = { value, digits: [...ways[start].digits, atoms.slice(start, end).flat()] };

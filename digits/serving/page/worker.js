@@ -35,7 +35,7 @@ async function read({ from, changed, isWriting, maps, known }) {
   const start = performance.now();
   strokes.length = from;
   for (const stroke of changed) strokes.push(ink(stroke.map((number) => number / EIGHTHS)));
-  const predict = isWriting ? null : (images) => models.confidences(images);
+  const predict = isWriting ? null : (images) => models.predict(images);
   const groups = await group(strokes, predict, (inks, make) => parts.recall(inks, make));
   const found = [];
   for (const each of groups) {
