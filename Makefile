@@ -59,8 +59,9 @@ test-slow: setup  ## what `make test` leaves out: kills, queues, remotes, forced
 	$(PYTEST) -m slow
 
 chromium:  ## for CI: Debian's browser for the tests of the page, where apt-get may; else they are skipped
-	@command -v chromium || command -v chromium-browser || command -v google-chrome \
-		|| { apt-get --quiet update && apt-get --quiet --yes install chromium; } \
+	@command -v chromium-headless-shell \
+		|| { apt-get --quiet update && apt-get --quiet --yes install chromium-headless-shell; } \
+		|| command -v chromium || command -v chromium-browser || command -v google-chrome \
 		|| echo 'make: no Chromium: the tests of the page will be skipped' >&2
 
 test-server: setup  ## the pipeline against MLflow's server on PostgreSQL; root installs Debian's

@@ -6,9 +6,9 @@ import numpy as np
 from playwright.sync_api import Page
 from scipy.interpolate import make_interp_spline
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
+# The first is Chromium without windows and tabs: it shows the same pages for half of the time.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
 
 # Of each stroke some points on its way, from its left and its top, in hundredths of the height.
 STROKES = {

@@ -32,7 +32,7 @@ LOADING = 4000  # milliseconds until a device has the models and has run them on
 def main() -> None:
     measuring.parser("page", __doc__ or "").parse_args()
     if not browser.CHROMIUM:
-        sys.exit("Chromium is missing: install it, on Debian `chromium`")
+        sys.exit("Chromium is missing: install it, on Debian `chromium-headless-shell`")
     with tempfile.TemporaryDirectory() as empty:
         # Without ONNX Runtime for browsers the page has to ask the server.
         ways = {"the device": runtime.fetch().parent, "the server": Path(empty)}

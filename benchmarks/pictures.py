@@ -31,7 +31,7 @@ COLOURS = 128  # of a picture in git: a screenshot needs no more, and has a thir
 def main() -> None:
     measuring.parser("pictures", __doc__ or "").parse_args()
     if not browser.CHROMIUM:
-        sys.exit("Chromium is missing: install it, on Debian `chromium`")
+        sys.exit("Chromium is missing: install it, on Debian `chromium-headless-shell`")
     explained = ["predict", str(DOCS / "handwriting.jpg"), "--explain", str(DOCS / "explain.png")]
     subprocess.run([sys.executable, "-m", "digits.cli", *explained], check=True)
     with sync_playwright() as playwright:

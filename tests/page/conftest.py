@@ -82,7 +82,9 @@ class QuietHandler(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     if not browser.CHROMIUM:
-        message = "no Chromium for the tests of the page: install it, on Debian `chromium`"
+        message = (
+            "no Chromium for the tests of the page: install it, on Debian `chromium-headless-shell`"
+        )
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
