@@ -78,7 +78,10 @@ def test_no_answer_to_an_older_drawing_is_shown(visit: Visit) -> None:
     assert visit.page.evaluate("window.seen") == []
 
 
-@pytest.mark.parametrize("viewport", [SLATE, READER], ids=["slate", "reader"])
+@pytest.mark.parametrize(
+    "viewport",
+    [pytest.param(SLATE, id="slate", marks=pytest.mark.slow), pytest.param(READER, id="reader")],
+)
 def test_on_e_paper_the_paper_takes_most_of_the_screen(
     open_page: Callable[..., Visit], viewport: dict[str, int]
 ) -> None:

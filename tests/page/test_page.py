@@ -370,7 +370,10 @@ class TestAccessibility:
         visit.settle()
         assert violations(visit.page) == []
 
-    @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+    @pytest.mark.parametrize(
+        "viewport",
+        [pytest.param(DESK, id="desk", marks=pytest.mark.slow), pytest.param(PHONE, id="phone")],
+    )
     def test_nothing_is_wider_than_the_screen(
         self, open_page: Callable[..., Visit], viewport: dict
     ) -> None:
