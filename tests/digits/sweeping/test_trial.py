@@ -71,7 +71,7 @@ def test_a_training_that_diverges_is_pruned_and_says_why(job: trial.Job) -> None
     assert "training diverged" in ended.user_attrs[trial.PROBLEM]
 
 
-@pytest.mark.slow  # tests/spark and tests/test_server.py kill a worker of a whole sweep
+@pytest.mark.slow  # tests/test_server.py kills a worker of a whole sweep
 def test_a_killed_trial_is_retried_with_its_values_and_its_run_is_closed(job: trial.Job) -> None:
     found = study.load(job.place, job.space)
     client = mlflow.MlflowClient()
