@@ -29,6 +29,9 @@ from digits.collection.readings import Reading, Said, said_in
 
 WAITING = 5_000  # readings and verdicts in the queue; more are lost
 PAUSE = 0.05  # seconds in which what comes is written together; longer ones hold answers up
+# Of a busier server the file would hold minutes, not hours, and its answers would pay for it.
+MOST_A_SECOND = 100  # digits that are kept, once a burst is over
+BURST = 5_000  # digits that may come faster; an hour of one busy page has fewer
 TRIM_SECONDS = 60.0  # between two looks at size and age
 
 logger = logging.getLogger("uvicorn.error")  # where the server's other lines go
@@ -73,7 +76,7 @@ class Collector:
         Args:
             settings: what is collected.
             classes: of the main model.
-            tell: told what became of digits, "stored" or "lost", and of how many.
+            tell: told what became of digits, "stored", "lost" or "skipped", and of how many.
 
         Raises:
             UserError: the file cannot be used.
@@ -88,17 +91,21 @@ class Collector:
         self._hurry = threading.Event()  # somebody waits for what is in the queue
         self._complaint = ""
         self._trimmed = 0.0
+        self._allowed, self._counted = float(BURST), time.monotonic()
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
         self._thread.start()
 
     def collect(self, reading: Reading) -> list[str]:
-        """Take a reading.
+        """Take a reading, unless its session is not among the share or too much comes at once.
 
         Returns:
             An id for each digit; none if it is not collected.
         """
         session = reading.session or secrets.token_hex(8)
         if not len(reading.images) or not self._is_chosen(session):
+            return []
+        if not self._is_allowed(len(reading.images)):
+            self._tell("skipped", len(reading.images))
             return []
         ids = [self._id(session, image.tobytes()) for image in reading.images]
         if self._queue.qsize() >= WAITING:
@@ -143,6 +150,16 @@ class Collector:
             return True
         hashed = hashlib.blake2b(session.encode(), digest_size=8, key=self._key).digest()
         return int.from_bytes(hashed) < self.settings.share * 2**64
+
+    def _is_allowed(self, count: int) -> bool:
+        """Whether so many digits more are within what may be kept in the time."""
+        now = time.monotonic()
+        gained = MOST_A_SECOND * (now - self._counted)
+        self._allowed, self._counted = min(BURST, self._allowed + gained), now
+        if count > self._allowed:
+            return False
+        self._allowed -= count
+        return True
 
     def _id(self, session: str, pixels: bytes) -> str:
         content = session.encode() + b"\0" + pixels
