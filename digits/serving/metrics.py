@@ -32,7 +32,7 @@ class Metrics:
         )
         self.collected = Counter(
             "digits_collected",
-            "Digits kept, or lost because they could not be.",
+            "Digits kept, lost because they could not be, or skipped as too many came at once.",
             ["result"],
             registry=self.registry,
         )
