@@ -61,7 +61,7 @@ def kept(folder: Path, session: str, count: int = 0) -> list[records.Record]:
 def write(page: Page, text: str) -> str:
     """Write digits: the name of the visit, once the server has kept them."""
     with page.expect_response(lambda answer: "session=" in answer.url):
-        browser.write(page, text, 30, 40, 100, points=POINTS)
+        Visit(page).write(text)
     return page.locator("#visit").inner_text()
 
 
@@ -126,7 +126,7 @@ def test_whoever_switches_it_off_is_not_kept(page: Page, folder: Path) -> None:
     page.locator("#keep").uncheck()
     urls: list[str] = []
     page.on("request", lambda request: urls.append(request.url))
-    browser.write(page, "203", 30, 40, 100, points=POINTS)
+    Visit(page).write("203")
     expect(page.locator("#result")).to_have_text("2 0 3", use_inner_text=True)
     page.wait_for_timeout(2500)  # longer than until a drawing counts as finished
     page.locator("#digits button").nth(1).click()

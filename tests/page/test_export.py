@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from benchmarks import browser
 from digits.base.errors import UserError
 from digits.recognition.recognizer import Recognizer
 from digits.serving import export, runtime
-from tests.page.visits import DESK, POINTS, Visit, encoded, give, handwritten
+from tests.page.visits import DESK, Visit, encoded, give, handwritten
 
 
 def test_it_reads_with_the_network_off(chromium: Browser, static_url: str) -> None:
@@ -79,7 +78,7 @@ def test_the_served_page_reads_on_the_device(
         page.goto(server.url)
     page.wait_for_timeout(2000)
     page.on("request", lambda request: visit.requests.append(request))
-    browser.write(page, "35", 30, 40, 100, points=POINTS)
+    visit.write("35")
     visit.expect("3 5")
     assert visit.requests == []
     give(page, "drop", encoded(handwritten("25")))

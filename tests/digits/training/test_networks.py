@@ -156,7 +156,8 @@ def test_the_average_of_one_network_and_one_view_is_the_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "views"), [pytest.param(1, 5, marks=pytest.mark.slow), (3, 1), (3, 5)]
+    ("count", "views"),
+    [*(pytest.param(1, views, marks=pytest.mark.slow) for views in (1, 5)), (3, 1), (3, 5)],
 )
 @pytest.mark.parametrize(
     "recipe", [CNN, *(pytest.param(each, marks=pytest.mark.slow) for each in (MLP, RESNET))]
@@ -168,7 +169,7 @@ def test_the_average_is_that_of_all_members_and_views(recipe: Any, count: int, v
     corners = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)][:views]
     shifted = [padded[:, y : y + height, x : x + width] for y, x in corners]
     each = [network.predict(view, verbose=0) for network in networks for view in shifted]
-    assert np.ptp(each, axis=0).max() > 1e-3
+    assert count == views == 1 or np.ptp(each, axis=0).max() > 1e-3
     probabilities = models.averaged(networks, views).predict(IMAGES, verbose=0)
     np.testing.assert_allclose(probabilities, np.mean(each, axis=0), atol=1e-6)
 
