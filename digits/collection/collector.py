@@ -183,10 +183,10 @@ class Collector:
         readings = [each for each in batch if not isinstance(each[-1], Future)]
         verdicts = [each for each in batch if isinstance(each[-1], Future)]
         count = sum(len(ids) for _, _, ids, _ in readings)
+        said = said_in([reading for *_, reading in readings])
         try:
             with self._connection:  # one transaction
                 self._connection.execute("BEGIN IMMEDIATE")
-                said = said_in([reading for *_, reading in readings])
                 rows = [
                     row
                     for (when, session, ids, reading), of_models in zip(readings, said, strict=True)
