@@ -48,7 +48,7 @@ def import_data(
     ] = 0.15,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of these.")] = 0,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out what cannot be read.")
+        bool, typer.Option("--skip-bad", help="Leave out what cannot be used.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Write NAME anew.")] = False,
     title: Annotated[str, typer.Option(help="For the catalogue.")] = "",
@@ -74,8 +74,8 @@ def import_data(
     train, held = sources.read(context.obj / source, label, wanted)
     if test:
         held, _ = sources.read(context.obj / test, label, wanted)
-    data_set = importing.prepare(train, held, wishes)
     parameters = params.load()
+    data_set = importing.prepare(train, held, wishes, parameters.validate_.ink_threshold)
     needed = importing.settings(data_set, parameters)
     folder = importing.write(name, data_set, wishes)
     for line in (importing.describe(name, data_set), *data_set.notes):

@@ -7,26 +7,27 @@ import numpy as np
 
 from digits.base.errors import UserError
 from digits.data.splits import Split
-from digits.importing.pictures import Pictures
 
 SHOWN = 10  # bad rows that are named
 LEAST = 3  # pictures of a class: one to train, one to validate, one to test
 
 
-def refuse_bad(parts: Sequence[Pictures], skip: bool) -> list[str]:
+def refuse_bad(bad: Sequence[tuple[str, str]], kind: str, skip: bool) -> list[str]:
     """Name the pictures that cannot be used; where they are skipped, one line tells of them.
+
+    Args:
+        bad: the name of each such picture, and why it cannot be used.
+        kind: what they have in common, after "pictures".
+        skip: whether they are left out.
 
     Raises:
         UserError: there are such, and they are not to be skipped.
     """
-    bad = [each for part in parts for each in part.bad]
-    if not bad:
-        return []
-    if not skip:
+    if bad and not skip:
         lines = [f"{name}: {reason}" for name, reason in bad[:SHOWN]]
         more = f"and {len(bad) - SHOWN:,} more; " if len(bad) > SHOWN else ""
         raise UserError("\n".join([*lines, f"{more}--skip-bad goes on without these"]))
-    return left_out("that cannot be used", [name for name, _ in bad])
+    return left_out(kind, [name for name, _ in bad])
 
 
 def left_out(kind: str, names: Sequence[str]) -> list[str]:

@@ -71,14 +71,21 @@ class DataSet:
     notes: list[str]
 
 
-def prepare(train: Pictures, test: Pictures | None, wishes: Wishes) -> DataSet:
+def prepare(train: Pictures, test: Pictures | None, wishes: Wishes, ink_threshold: int) -> DataSet:
     """Make splits of what a source has.
+
+    Args:
+        train, test: the pictures of the source.
+        wishes: what the user chose.
+        ink_threshold: the present parameter; another is taken where it fits more pictures.
 
     Raises:
         UserError: pictures cannot be used, names them; or too few are left.
     """
     parts = [train] if test is None else [train, test]
-    notes = checks.refuse_bad(parts, wishes.skip_bad)
+    notes = checks.refuse_bad(
+        [each for part in parts for each in part.bad], "that cannot be used", wishes.skip_bad
+    )
     everything = [image for part in parts for image in part.images]
     if not everything:
         raise UserError("no picture is left")
@@ -88,12 +95,26 @@ def prepare(train: Pictures, test: Pictures | None, wishes: Wishes) -> DataSet:
         notes.append(f"colour became grey: {coloured:,} pictures")
     labels = sorted({label for part in parts for label in part.labels}, key=checks.natural)
     checks.check_classes(labels, wishes.classes)
+    made = [shaping.apply(part, shape) for part in parts]
+    ranges = [shaping.value_ranges(images) for images in made]
+    threshold = shaping.ink_threshold(np.concatenate(ranges), ink_threshold)
+    pale = [
+        (
+            name,
+            f"has no ink or no paper: its pixels are {low} to {high}, ink is from {threshold} on",
+        )
+        for part, values in zip(parts, ranges, strict=True)
+        for name, (low, high) in zip(part.names, values, strict=True)
+        if low < high and not low < threshold <= high
+    ]
+    notes += checks.refuse_bad(pale, "without ink or without paper", wishes.skip_bad)
     known: set[bytes] = set()
     splits = []
-    for part in reversed(parts):  # test first: what it has is taken from train
-        images = shaping.apply(part, shape)
-        empty = shaping.useless(images)
-        rest = np.setdiff1d(np.arange(len(images)), empty)
+    # Test first: what it has is taken from train.
+    for part, images, values in reversed([*zip(parts, made, ranges, strict=True)]):
+        low, high = values.T
+        empty = np.flatnonzero(low == high)
+        rest = np.flatnonzero((low < threshold) & (threshold <= high))
         kept = rest[digests.first_seen(images[rest], known)]
         notes += checks.left_out("of one colour alone", [part.names[i] for i in empty])
         twice = np.setdiff1d(rest, kept)
@@ -156,10 +177,10 @@ def settings(data_set: DataSet, params: Params) -> dict[str, int]:
     images, classes = len(data_set.train.labels), len(data_set.classes)
     if params.preprocess.validation_size > images // 4:
         needed["preprocess.validation_size"] = max(images // 6, classes)
-    highest = min(int(split.images.max(axis=(1, 2)).min()) for split in _splits(data_set))
-    lowest = max(int(split.images.min(axis=(1, 2)).max()) for split in _splits(data_set))
-    if not lowest < params.validate_.ink_threshold <= highest:
-        needed["validate.ink_threshold"] = max(min(highest, 128), 1)
+    ranges = [shaping.value_ranges(split.images) for split in _splits(data_set)]
+    present = params.validate_.ink_threshold
+    if (fitting := shaping.ink_threshold(np.concatenate(ranges), present)) != present:
+        needed["validate.ink_threshold"] = fitting
     return needed
 
 

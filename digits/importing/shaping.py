@@ -69,10 +69,28 @@ def apply(pictures: Pictures, shape: Shape) -> np.ndarray:
     return 255 - made if shape.invert else made
 
 
-def useless(images: np.ndarray) -> list[int]:
-    """The positions of images of one colour alone."""
+def value_ranges(images: np.ndarray) -> np.ndarray:
+    """The smallest and the largest pixel of each image, `int64 (N, 2)`."""
     flat = images.reshape(len(images), -1)
-    return np.flatnonzero(flat.min(axis=1) == flat.max(axis=1)).tolist()
+    return np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1).astype(np.int64)
+
+
+def ink_threshold(ranges: np.ndarray, present: int) -> int:
+    """Choose from which value on a pixel is ink.
+
+    Args:
+        ranges: of the images' values, see `value_ranges`.
+        present: the value so far, from 1 to 255.
+
+    Returns:
+        Of the values by which most images have both ink and paper, the nearest to the present.
+    """
+    values = np.arange(1, 256)
+    low, high = ranges.T
+    # An image has both from the value above its smallest pixel to that of its largest.
+    fitting = np.searchsorted(np.sort(low), values) - np.searchsorted(np.sort(high), values)
+    best = values[fitting == fitting.max()]
+    return int(best[np.abs(best - present).argmin()])
 
 
 def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

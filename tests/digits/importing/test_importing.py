@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from digits import params
@@ -18,11 +20,14 @@ from digits.base.errors import UserError
 from digits.cli.main import main
 from digits.data import catalogue
 from digits.data.splits import Split
+from digits.importing import shaping
 from digits.intake import idx
 from digits.training import networks
 from tests.small_project import Command, edited, ran
 
 Import = Callable[..., str]
+
+pixel = st.integers(0, 255)
 
 
 @pytest.fixture
@@ -145,8 +150,8 @@ def test_train_and_test_folders_stay_apart(
     write_folders(tmp_path / "both/test", test)
     digits_import(tmp_path / "both", "both")
     _, *found = read(project, "both")
-    for split, given in zip(found, (train, test), strict=True):
-        assert {i.tobytes() for i in split.images} == {i.tobytes() for i in given.images}
+    for split, expected in zip(found, (train, test), strict=True):
+        assert {i.tobytes() for i in split.images} == {i.tobytes() for i in expected.images}
 
 
 def test_a_csv_file_as_kaggles(
@@ -260,6 +265,48 @@ def test_pictures_that_cannot_be_read_are_named_and_left_out_if_asked(
     assert "left out: 1 that cannot be used: a/broken.png" in told
 
 
+def write_on_grey(folder: Path, few: Split, paper: int) -> Path:
+    """Pictures whose pixels are those of the paper and more; one is of 40 to 91."""
+    grey = paper + few.images // 3
+    grey[5] = 40 + few.images[5] // 5
+    return write_folders(folder, Split(grey, few.labels))
+
+
+def test_the_threshold_of_ink_is_that_of_most_pictures(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    folder = write_on_grey(tmp_path / "grey", few, 95)
+    name = next(str(path.relative_to(folder)) for path in folder.rglob("5.png"))
+    refused = digits_import(folder, "grey", "--ink", "light", fails=True).splitlines()
+    assert refused == [
+        f"digits: {name}: has no ink or no paper: its pixels are 40 to 91, ink is from 128 on",
+        "digits: --skip-bad goes on without these",
+    ]
+    told = digits_import(folder, "grey", "--ink", "light", "--skip-bad")
+    assert f"left out: 1 without ink or without paper: {name}" in told
+    assert "ink_threshold" not in told.splitlines()[-1]
+    darker = write_folders(tmp_path / "darker", Split(few.images // 4, few.labels))
+    highest = few.images.max(axis=(1, 2)).min() // 4
+    assert f"-S validate.ink_threshold={highest}" in digits_import(darker, "darker").split("\n")[-2]
+
+
+@given(st.lists(st.tuples(pixel, pixel), min_size=1), st.integers(1, 255))
+def test_no_other_threshold_fits_more_pictures_or_is_nearer(
+    ranges: list[tuple[int, int]], present: int
+) -> None:
+    sorted_ranges = np.array([sorted(each) for each in ranges])
+    low, high = sorted_ranges.T
+    fitting = {value: int(((low < value) & (value <= high)).sum()) for value in range(1, 256)}
+    chosen = shaping.ink_threshold(sorted_ranges, present)
+    most = max(fitting.values())
+    assert fitting[chosen] == most
+    assert all(
+        abs(value - present) >= abs(chosen - present)
+        for value, count in fitting.items()
+        if count == most
+    )
+
+
 def test_bad_rows_are_named(digits_import: Import, few: Split, tmp_path: Path) -> None:
     path = write_table(tmp_path / "bad.csv", few)
     lines = path.read_text().splitlines()
@@ -316,13 +363,9 @@ def test_the_pipeline_learns_from_what_was_imported(
 ) -> None:
     project = new_project()
     larger = np.pad(few.images, ((0, 0), (2, 2), (2, 2)))  # 32 x 32, and kept so
-    done = run(
-        project,
-        "digits",
-        "import",
-        write_folders(tmp_path / "own", Split(larger, few.labels)),
-        "own",
-    )
+    source = write_on_grey(tmp_path / "own", Split(larger, few.labels), 130)
+    done = run(project, "digits", "import", source, "own", "--skip-bad", "--ink", "light")
+    assert "-S validate.ink_threshold=" in done.stdout.splitlines()[-1]
     command = done.stdout.splitlines()[-1].removeprefix("next: ").split()
     experiment = run(project, *command)
     assert ran(experiment)[-1] == "card"
