@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from digits import params
+from digits import garbage, params
 from digits.base.errors import UserError, explain
 from digits.base.text import printable
 
@@ -23,6 +23,7 @@ def run(main: Callable[..., None], stage: str, *, of_model: bool = False) -> NoR
         stage: the name of the stage, of its module and of its section in params.yaml.
         of_model: whether the command line names a model.
     """
+    garbage.collect_rarely()
     rows = params.table(stage) or params.table()
     parser = argparse.ArgumentParser(
         prog=f"python3 -m stages.{stage}",

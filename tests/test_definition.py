@@ -18,7 +18,7 @@ from digits.base import yaml12
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("digits", "stages")
 # These see a stage run and write none of its outputs: no stage depends on them.
-WATCHERS = ("digits/tracking", "stages/runner.py")
+WATCHERS = ("digits/garbage.py", "digits/tracking", "stages/runner.py")
 DATA_SET = params.load(ROOT / "params.yaml").data.name
 # Those that params.yaml does not switch on; their parameters wait.
 UNUSED_MODELS = set(params.Train.model_fields) - {"seed", "threads", "coverage"}

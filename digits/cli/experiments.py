@@ -1,6 +1,5 @@
 """Experiments and their runs: `digits experiments`, `digits sync`."""
 
-import gc
 import json
 from dataclasses import asdict
 from typing import Annotated
@@ -29,7 +28,6 @@ def show_experiments(
     from digits.experiments import overview
     from digits.tracking import revisions, runs, store
 
-    gc.freeze()  # else half of the time goes into looking for garbage in what was imported
     shown = [revisions.find("HEAD"), revisions.find(revisions.WORKSPACE)]
     shown += revisions.experiments().values()
     rows = overview.join(shown, runs.search(store.MODELS))

@@ -5,6 +5,7 @@ A command's heavy imports are inside it: `digits --help` answers at once.
 
 import sys
 
+from digits import garbage
 from digits.base.errors import UserError, explain
 from digits.base.text import printable
 from digits.cli import (  # noqa: F401
@@ -26,6 +27,7 @@ from digits.cli.app import app
 
 def main() -> None:
     """Run the command line; a user's mistake ends it with one line and exit code 1."""
+    garbage.collect_rarely()
     try:
         app()
     except ModuleNotFoundError as error:

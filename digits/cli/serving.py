@@ -92,10 +92,12 @@ def serve_model(
     An alias, such as models:/mnist@champion, is followed: when `digits promote` moves it, the
     new version answers, and no request is dropped.
     """
+    from digits import garbage
     from digits.collection.collector import Settings
     from digits.serving import running
     from digits.serving.limits import Limits
 
+    garbage.collect_as_usual()
     limits = Limits(max_bytes, max_pixels, max_digits, max_seconds, max_waiting)
     limits = replace(limits, connections=max_connections, per_address=max_per_address)
     pem = [context.obj / path if path else None for path in (certfile, keyfile)]
