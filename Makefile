@@ -17,6 +17,7 @@ help:  ## list the targets
 repro: setup  ## set up, then run the whole pipeline; are the results those committed?
 	@digits mend
 	dvc repro
+	@cat reports/compare/table.md
 	@digits verify
 
 fast: setup  ## seconds of training: the pipeline with the values of profiles/fast

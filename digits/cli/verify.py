@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from digits.review.verification import Verification
     from digits.tracking.revisions import Revision
 
-COMMIT = "`git add dvc.lock reports && git commit`"
+COMMIT = "`git add . && git commit`"
+COMMIT_RESULTS = "git add dvc.lock reports && git commit"  # where nothing else changed
 
 
 @app.command("verify")
@@ -91,6 +92,7 @@ def _trained_on(workspace: "Revision") -> dict[str, str]:
 
 
 def _as_text(found: "Verification") -> str:
+    from digits.review.verification import Verdict
     from digits.tracking import cpu
 
     commit = f"{found.base.name} ({str(found.base.commit)[:7]})"
@@ -99,8 +101,12 @@ def _as_text(found: "Verification") -> str:
         f"  {each.name}: {each.verdict}" + (f"; {each.detail}" if each.detail else "")
         for each in (*found.data, *found.models)
     ]
-    made_on = "; ".join(f"{model} on {name}" for model, name in found.cpus.items())
-    lines.append(f"CPU type of the committed models: {made_on or 'not recorded'}")
+    made_on = [
+        f"{each.name} on {found.cpus.get(each.name, 'one that is not recorded')}"
+        for each in found.models
+        if each.verdict != Verdict.NEW
+    ]
+    lines.append(f"CPU type of the committed models: {'; '.join(made_on)}")
     lines.append(f"CPU type of this machine: {cpu.cpu_type()}")
     return "\n".join([*lines, *_advice(found)])
 
@@ -121,7 +127,7 @@ def _advice(found: "Verification") -> list[str]:
             ]
         case Verdict.CHANGED | Verdict.NEW:
             return [f"next: `digits diff HEAD` reviews the change, {COMMIT} keeps it"]
-    yours = f"commit yours: `digits verify --record && {COMMIT.strip('`')}`"
+    yours = f"commit yours: `digits verify --record && {COMMIT_RESULTS}`"
     return [f"next, keep the committed results: {_restoring(found)}", f"or {yours}"]
 
 

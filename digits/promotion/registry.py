@@ -41,6 +41,8 @@ def promote(candidate: Candidate, rules: Promote) -> Iterator[str]:
             Nothing has changed then.
     """
     run, client = _find_run(candidate), mlflow.MlflowClient()
+    if _is_uncommitted(candidate):
+        yield f"the workspace's {candidate.model} is another and not committed: this is {candidate}"
     name, champion = candidate.registered_name, _find_version(candidate.registered_name, CHAMPION)
     if champion and champion.tags.get(runs.MODEL_MD5) == candidate.md5:
         yield f"{candidate} is the champion already: {name} version {champion.version}"
@@ -65,8 +67,12 @@ def promote(candidate: Candidate, rules: Promote) -> Iterator[str]:
 
 
 def challenge(candidate: Candidate) -> str:
-    """Register a model as the challenger, to be tried out; no gate, the champion stays."""
-    version, _ = _register(candidate, _find_run(candidate), {})
+    """Register a model as the challenger, to be tried out; no gate, the champion stays.
+
+    A version that has the model already, such as the champion, stays as it is.
+    """
+    run = _find_run(candidate)
+    version = _find_same(candidate) or _register(candidate, run, {})[0]
     _move(version.name, {CHALLENGER: version})
     return f"{candidate} is the challenger: {version.name} version {version.version}"
 
@@ -89,6 +95,13 @@ def roll_back(name: str) -> str:
     return f"{name} version {previous.version} is the champion again, not {champion.version}"
 
 
+def source_of(version: str) -> tuple[str, str]:
+    """The commit that a version was registered from, such as "mnist version 3", and its card."""
+    name, _, number = version.rpartition(" version ")
+    found = mlflow.MlflowClient().get_model_version(name, number)
+    return found.tags["git.commit"], found.description or ""
+
+
 def _find_run(candidate: Candidate) -> Run:
     """The newest run that trained the very model."""
     found = runs.find_model_run(candidate.md5)
@@ -99,6 +112,20 @@ def _find_run(candidate: Candidate) -> Run:
 
 def _explain(candidate: Candidate) -> str:
     """Why there is no run of a model, and what gives it one: never what cannot."""
+    if _is_uncommitted(candidate):
+        return (
+            f"your results differ from those of {candidate.revision.name}: commit them first "
+            "(`git add . && git commit`), or bring the committed ones back "
+            "(`digits verify` says how)"
+        )
+    outs = {f"models/{candidate.model}": candidate.md5}
+    if not availability.can_be_had(outs, candidate.revision.root):
+        return f"{availability.NOWHERE}; `dvc repro` in a checkout of that commit makes them anew"
+    return f"`digits sync --rev {candidate.revision.name}` registers it"
+
+
+def _is_uncommitted(candidate: Candidate) -> bool:
+    """Whether the workspace, on the candidate's commit, has another model of its name."""
     workspace = revisions.find(revisions.WORKSPACE, candidate.revision.root)
     made = lock.read(
         (workspace.read(lock.FILE) or b"").decode(errors="replace"), f"train@{candidate.model}"
@@ -106,16 +133,7 @@ def _explain(candidate: Candidate) -> str:
     is_other = any(
         stage.outs.get(f"models/{candidate.model}") != candidate.md5 for stage in made.values()
     )
-    if is_other and workspace.baseline == candidate.revision.commit:
-        return (
-            f"your results differ from those of {candidate.revision.name}: commit them first "
-            "(`git add dvc.lock reports && git commit`), or bring the committed ones back "
-            "(`digits verify` says how)"
-        )
-    outs = {f"models/{candidate.model}": candidate.md5}
-    if not availability.can_be_had(outs, candidate.revision.root):
-        return f"{availability.NOWHERE}; `dvc repro` in a checkout of that commit makes them anew"
-    return f"`digits sync --rev {candidate.revision.name}` registers it"
+    return is_other and workspace.baseline == candidate.revision.commit
 
 
 def _find_version(name: str, alias: str) -> ModelVersion | None:
@@ -141,11 +159,10 @@ def _register(candidate: Candidate, run: Run, tags: Mapping[str, str]) -> tuple[
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    for version in client.search_model_versions(f"name = '{name}'"):
-        if version.tags.get(runs.MODEL_MD5) == candidate.md5:
-            for key, value in tags.items():
-                client.set_model_version_tag(name, version.version, key, value)
-            return client.update_model_version(name, version.version, description), False
+    if version := _find_same(candidate):
+        for key, value in tags.items():
+            client.set_model_version_tag(name, version.version, key, value)
+        return client.update_model_version(name, version.version, description), False
     (output,) = run.outputs.model_outputs if run.outputs else []
     return client.create_model_version(
         name,
@@ -155,6 +172,12 @@ def _register(candidate: Candidate, run: Run, tags: Mapping[str, str]) -> tuple[
         description=description,
         model_id=output.model_id,
     ), True
+
+
+def _find_same(candidate: Candidate) -> ModelVersion | None:
+    """The version that has the very model."""
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{candidate.registered_name}'")
+    return next((v for v in found if v.tags.get(runs.MODEL_MD5) == candidate.md5), None)
 
 
 def _rival(version: ModelVersion, is_new: bool, champion: ModelVersion | None) -> str:

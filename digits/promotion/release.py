@@ -8,6 +8,7 @@ from digits.base.errors import UserError
 from digits.evaluation import card
 from digits.inference import loading
 from digits.inference.model import Model
+from digits.promotion import registry
 from digits.promotion.candidate import CARD
 from digits.tracking import lock, revisions, runs
 
@@ -45,7 +46,7 @@ def release(model: str, folder: Path = loading.RELEASED) -> str:
         }
         files.write_json(partial / "origin.json", description)
         files.write_text(partial / "card.md", text)
-    return f"{network.name} of {commit[:7]} is released: {size:,} bytes in {folder}"
+    return f"{network.name} of {commit[:7]} is released: {size:,} bytes in {folder}; commit it"
 
 
 def _known(origin: loading.Origin) -> dict[str, float]:
@@ -54,8 +55,12 @@ def _known(origin: loading.Origin) -> dict[str, float]:
 
 
 def _source(model: str, origin: loading.Origin, name: str) -> tuple[str, str]:
-    """The commit that a model came from, and its card."""
-    if origin.run_id is None:
+    """The commit that a model came from, and its card; of a version those of its promotion."""
+    commit: str | None
+    text: str | None
+    if origin.version:
+        commit, text = registry.source_of(origin.version)
+    elif origin.run_id is None:
         head = revisions.find("HEAD")
         text = card.select((head.read(CARD) or b"").decode(), name)
         trained = lock.read((head.read(lock.FILE) or b"").decode(), f"train@{name}").values()

@@ -197,6 +197,7 @@ def _models(base: Revision, head: Revision, test: params.Compare) -> dict[str, M
         )
         if old is not None and new is not None and not old.equals(new):
             sides = {f"{name} at {base.name} (base)": old, f"{name} at {head.name} (head)": new}
+            _require_same_data_set(base, head)
             paired.require_same_images(sides)
             model = replace(model, comparison=paired.compare(old, new, test))
         found[name] = model
@@ -208,6 +209,17 @@ def _models(base: Revision, head: Revision, test: params.Compare) -> dict[str, M
         verdict = final.verdict(test.confidence_level)
         found[name] = replace(found[name], comparison=final, verdict=verdict)
     return found
+
+
+def _require_same_data_set(base: Revision, head: Revision) -> None:
+    sides = ((side.name, _settings(side).get("data.name")) for side in (base, head))
+    (base_name, base_set), (head_name, head_set) = sides
+    if base_set != head_set:
+        raise UserError(
+            f"{base_name} has results of {base_set}, {head_name} of {head_set}, and models are "
+            "compared on one data set; reports/compare/table.md and `digits experiments` show "
+            f"those of {head_name}"
+        )
 
 
 def _settings(revision: Revision) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+from dvc.repo import Repo
 
 from digits import params
 from digits.base import files
@@ -148,6 +149,16 @@ class TestPromote:
         assert len(version.description) == candidate.DESCRIPTION_LIMIT
         assert version.description.endswith("the rest is in reports/model_card.md of the commit.")
 
+    def test_a_workspace_with_another_model_is_told(self, project: Project) -> None:
+        """It is the commit's that is promoted."""
+        project.model("cnn", wrong=range(12))
+        with Repo() as repo:
+            repo.reproduce()
+        first, *_, last = promote("cnn")
+        commit = project.git("rev-parse", "--short=7", "HEAD")
+        assert first == f"the workspace's cnn is another and not committed: this is cnn of {commit}"
+        assert last == f"cnn of {commit} is the champion: mnist version 1"
+
 
 class TestAliases:
     def test_a_challenger_needs_no_gate_and_leaves_the_champion(self, project: Project) -> None:
@@ -155,6 +166,18 @@ class TestAliases:
         mlp = candidate.find("mlp", revisions.find("HEAD"))
         assert registry.challenge(mlp).endswith("is the challenger: mnist version 2")
         assert aliases() == {"champion": 1, "challenger": 2}
+
+    def test_a_challenger_that_has_a_version_leaves_it_as_it_is(self, project: Project) -> None:
+        """Though its commit is another, and so is the card in it."""
+        promote("cnn")
+        commit = project.git("rev-parse", "HEAD")
+        before = registered()
+        Path("source/model_card.md").write_text("# Model card: cnn\nAnother baseline.\n")
+        project.commit()
+        told = registry.challenge(candidate.find("cnn", revisions.find("HEAD")))
+        assert told.endswith("is the challenger: mnist version 1")
+        assert registered() == before
+        assert registry.source_of("mnist version 1") == (commit, "# Model card: cnn\nB.\n")
 
     def test_a_rollback_goes_one_step(self, better: Project) -> None:
         promote("cnn")

@@ -153,6 +153,12 @@ def test_the_workspace_is_the_head(repository: Any) -> None:
     assert found.is_worse
 
 
+def test_another_data_set_is_refused(compare: Compare) -> None:
+    new = project({"cnn": [1]}, PARAMS | {"data": {"name": "letters"}})
+    with pytest.raises(UserError, match="has results of toy, main of letters, and models are"):
+        compare(project({"cnn": [2]}), new)
+
+
 @pytest.mark.parametrize("labels", [LABELS[:50], [*LABELS[1:], 5]])
 def test_another_test_split_is_refused(compare: Compare, labels: list[int]) -> None:
     new = {"reports/evaluate/cnn/predictions.csv": predictions([], labels)}
