@@ -1,16 +1,28 @@
-"""What `digits score` costs beside bare ONNX Runtime, on the same images and one thread.
+"""What `digits score` costs beside bare ONNX Runtime, on Spark and on Dask.
 
-The two take turns within each round. Bare is the session alone, on images in memory; scoring
-reads Parquet, writes Parquet, counts, and starts neither process nor MLflow run here.
+The contestants take turns within each round, each in a process of its own, with one thread for
+each worker and the same images as Parquet:
+
+- bare: ONNX Runtime alone, on images in memory
+- score: `digits score` in this process, without the run in MLflow
+- spark, dask: the same parts on a cluster of two workers of one core on this machine
+
+CPU seconds are those of all processes, from a cluster that stands to the last part written.
+Memory is the most that any Python process had for itself, without the files that it maps.
 """
 
-import resource
-import time
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,9 +30,14 @@ from benchmarks import measuring
 from digits.inference import loading
 from digits.inference.model import Model
 from digits.scoring import inputs, parts, plan
+from digits.scoring.plan import Plan
 from digits.scoring.scorer import Settings
+from digits.spark import cluster, jobs
 
 ROW_GROUP = 20_000
+WORKERS = 2
+PERIOD = 0.2  # seconds between two looks at the processes
+Measured = dict[str, float]
 
 
 def main() -> None:
@@ -28,34 +45,36 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("models/cnn"))
     parser.add_argument("--images", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--contestants", nargs="+", default=["bare", "score"], choices=CONTESTANTS)
+    parser.add_argument("--input", type=Path, help="for the processes that it starts")
     chosen = parser.parse_args()
+    onnx = chosen.model / "model.onnx"
+    if chosen.input:
+        (contestant,) = chosen.contestants
+        print(json.dumps(CONTESTANTS[contestant](onnx, chosen.input)))
+        return
     images = measuring.split("train").images
-    network = Model(chosen.model / "model.onnx")
     rows = []
-    with TemporaryDirectory() as folder:
-        for count in chosen.images:
+    for count in chosen.images:
+        with TemporaryDirectory(prefix="digits-") as folder:
             path = Path(folder) / f"{count}.parquet"
             _write(path, images, count)
-            for number in range(chosen.rounds):
-                bare = _bare(network, images, count)
-                scored = _scored(
-                    chosen.model / "model.onnx", path, Path(folder) / f"{count}.{number}"
-                )
-                rows.append({"images": count, "bare": bare, "scored": scored, "peak": _peak()})
-    table = pd.DataFrame(rows).groupby("images", as_index=False).median()
-    figures = pd.DataFrame(
-        {
-            "images": table["images"],
-            "bare ONNX Runtime, CPU s": table["bare"],
-            "digits score, CPU s": table["scored"],
-            "bare / score": table["bare"] / table["scored"],
-            "peak MB": table["peak"],
-        }
-    )
-    note = f"n = {chosen.rounds} rounds; medians; {network.name}, one thread."
-    counts = " ".join(map(str, chosen.images))
-    command = f"scoring --model {chosen.model} --images {counts} --rounds {chosen.rounds}"
-    measuring.write("scoring", figures, note, command)
+            for _ in range(chosen.rounds):
+                for contestant in chosen.contestants:
+                    command = [sys.executable, "-m", "benchmarks.scoring", "--input", str(path)]
+                    command += ["--model", str(chosen.model), "--contestants", contestant]
+                    _, printed = measuring.measure(command)
+                    measured = measuring.last_json(printed)
+                    rows.append({"images": count, "contestant": contestant, **measured})
+    medians = pd.DataFrame(rows).groupby(["images", "contestant"], sort=False).median()
+    table = medians.reset_index()
+    for base in [name for name in ("bare", "score") if name in chosen.contestants]:
+        cost = medians["CPU s"].xs(base, level="contestant")
+        table[f"{base} / it"] = table["images"].map(cost) / table["CPU s"]
+    note = f"n = {chosen.rounds} rounds; medians; {Model(onnx).name}, one thread for each worker."
+    command = f"scoring --model {chosen.model} --images {' '.join(map(str, chosen.images))} "
+    command += f"--rounds {chosen.rounds} --contestants {' '.join(chosen.contestants)}"
+    measuring.write("scoring", table, note, command)
 
 
 def _write(path: Path, images: np.ndarray, count: int) -> None:
@@ -70,25 +89,115 @@ def _write(path: Path, images: np.ndarray, count: int) -> None:
             writer.write_table(pa.table([column], schema=schema))
 
 
-def _bare(network: Model, images: np.ndarray, count: int) -> float:
-    begun = time.process_time()
-    for start in range(0, count, ROW_GROUP):
-        network.predict(images[np.arange(start, min(start + ROW_GROUP, count)) % len(images)])
-    return time.process_time() - begun
+def _bare(onnx: Path, path: Path) -> Measured:
+    network = Model(onnx)
+    images, count = measuring.split("train").images, pq.ParquetFile(path).metadata.num_rows
+    with _watched() as measured:
+        for start in range(0, count, ROW_GROUP):
+            chosen = np.arange(start, min(start + ROW_GROUP, count)) % len(images)
+            network.predict(images[chosen])
+    return measured
 
 
-def _scored(model: Path, path: Path, output: Path) -> float:
-    begun = time.process_time()
-    with loading.find(str(model)) as origin:
-        prepared = plan.prepare(inputs.plan(str(path)), str(output), origin, Settings())
-    for part in prepared.source.parts:
-        parts.work(prepared.job, part)
-    prepared.write_manifest(prepared.counts())
-    return time.process_time() - begun
+def _score(onnx: Path, path: Path) -> Measured:
+    with _watched() as measured, _prepared(onnx, path) as prepared:
+        for part in prepared.source.parts:
+            parts.work(prepared.job, part)
+        prepared.write_manifest(prepared.counts())
+    return measured
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _spark(onnx: Path, path: Path) -> Measured:
+    with (
+        cluster.start(WORKERS) as started,
+        jobs.session(started.url, "benchmark", WORKERS) as session,
+        _watched() as measured,
+        _prepared(onnx, path) as prepared,
+    ):
+        for _ in jobs.run(session, prepared.source.parts, partial(parts.work, prepared.job)):
+            pass
+        prepared.write_manifest(prepared.counts())
+    return measured
+
+
+def _dask(onnx: Path, path: Path) -> Measured:
+    """It is in no lock: `uv pip install distributed` adds it to .venv, `make setup` removes it."""
+    from distributed import Client
+
+    with (
+        Client(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as client,
+        _watched() as measured,
+        _prepared(onnx, path) as prepared,
+    ):
+        client.gather(client.map(partial(parts.work, prepared.job), prepared.source.parts))
+        prepared.write_manifest(prepared.counts())
+    return measured
+
+
+CONTESTANTS: dict[str, Callable[[Path, Path], Measured]] = {
+    "bare": _bare,
+    "score": _score,
+    "spark": _spark,
+    "dask": _dask,
+}
+
+
+@contextmanager
+def _prepared(onnx: Path, path: Path) -> Iterator[Plan]:
+    with TemporaryDirectory(dir=path.parent) as output, loading.find(str(onnx)) as origin:
+        yield plan.prepare(inputs.plan(str(path)), output, origin, Settings())
+
+
+@contextmanager
+def _watched() -> Iterator[Measured]:
+    """Measure all processes from here to the end of the block; the figures are filled in there."""
+    measured, over, peaks = Measured(), threading.Event(), [0.0]
+    before = _cpu_seconds()
+
+    def watch() -> None:
+        while not over.wait(PERIOD):
+            peaks.append(_largest_megabytes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield measured
+    finally:
+        measured["CPU s"] = _cpu_seconds() - before
+        over.set()
+        watcher.join()
+    measured["MB"] = max(*peaks, _largest_megabytes())
+
+
+def _processes() -> list[psutil.Process]:
+    this = psutil.Process()
+    return [this, *this.children(recursive=True)]
+
+
+def _cpu_seconds() -> float:
+    """Of the processes that there are, and of their children that have ended."""
+    total = 0.0
+    for process in _processes():
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+        if process.pid != psutil.Process().pid:
+            total += times.children_user + times.children_system
+    return total
+
+
+def _largest_megabytes() -> float:
+    largest = 0.0
+    for process in _processes():
+        try:
+            if "python" in process.name():
+                info = process.memory_info()
+                largest = max(largest, info.rss - info.shared)
+        except psutil.NoSuchProcess:
+            continue
+    return largest / 1e6
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What `validate` and `preprocess` cost on data sets of 0.1 to 100 times MNIST.
+"""What the stages cost on data sets of 0.1 to 100 times MNIST, but for the training.
 
-The images are MNIST's, shifted by whole pixels, so that hardly two are equal. Each stage runs
+The images are MNIST's, shifted by whole pixels and numbered in their first pixels, so that no
+two are equal, as the expectations ask. Each stage runs
 in a process of its own; anonymous memory is what it asks for itself, without the files that it
 maps, which the operating system gives up as it likes.
 """
@@ -25,6 +26,7 @@ from digits.data.catalogue import FILES, Rows
 from digits.intake import idx, splitting
 
 BLOCK = 10_000  # images written at a time
+NUMBERED = 4  # pixels of an image that number it, in two decimal digits each
 PERIOD = 0.05  # seconds between two looks at the memory
 
 
@@ -73,7 +75,11 @@ def _write(source: Path, folder: Path, times: float) -> int:
             for start in range(0, rows, BLOCK):
                 block = images[chosen[start : start + BLOCK]]
                 down, right = rng.integers(-2, 3, 2)
-                file.write(np.roll(block, (down, right), (1, 2)).tobytes())
+                shifted = np.roll(block, (down, right), (1, 2))
+                numbers = start + np.arange(len(block))
+                for place in range(NUMBERED):
+                    shifted[:, 0, place] = numbers // 100**place % 100  # paper is below 128
+                file.write(shifted.tobytes())
     return count
 
 
@@ -100,7 +106,35 @@ def _preprocess(folder: Path) -> None:
     shutil.rmtree(folder / "processed")
 
 
-STAGES: dict[str, Callable[[Path], None]] = {"validate": _validate, "preprocess": _preprocess}
+def _evaluate(folder: Path) -> None:
+    """The MLP, the cheaper model: memory is in the table of the predictions, not in the network."""
+    from digits.evaluation.assessment import assess
+    from digits.inference.model import Model
+
+    network = Model(Path("models/mlp/model.onnx"))
+    test = idx.read_split(folder, "test")
+    assess(network, test, params.load().evaluate).write(folder)
+
+
+def _compare(folder: Path) -> None:
+    """The model that was evaluated, and one that is wrong on each hundredth image more."""
+    from digits.base import tables
+    from digits.comparison import paired
+
+    mlp, other = (tables.read_predictions(folder / "predictions.csv") for _ in range(2))
+    other.loc[::100, "predicted"] = (other.loc[::100, "label"] + 1) % 10
+    predictions = {"mlp": mlp, "other": other}
+    paired.require_same_images(predictions)
+    paired.compare(mlp, other, params.load().compare)
+    paired.count_errors_by_class(predictions, catalogue.find("mnist").classes)
+
+
+STAGES: dict[str, Callable[[Path], None]] = {
+    "validate": _validate,
+    "preprocess": _preprocess,
+    "evaluate": _evaluate,
+    "compare": _compare,
+}
 
 
 def _measured(stage: Callable[[Path], None], folder: Path) -> dict[str, float]:
