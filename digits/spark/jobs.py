@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # an extra, which most have not installed
 PATIENCE = 60  # seconds for a first worker to come
 POLL = 0.2  # seconds between two looks at how far it is
 EXECUTOR_MEMORY = "512m"  # of the JVM, which passes tasks only; Spark asks for 450 MiB at least
+# It does so for seconds or minutes: to optimize its code further costs more than it saves.
+JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @contextmanager
@@ -50,6 +52,8 @@ def session(url: str, name: str, cores: int | None = None) -> Iterator["SparkSes
     settings = {
         "spark.executor.cores": "1",
         "spark.executor.memory": EXECUTOR_MEMORY,
+        "spark.executor.extraJavaOptions": JAVA_OPTIONS,
+        "spark.driver.extraJavaOptions": JAVA_OPTIONS,
         "spark.log.level": "FATAL",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
