@@ -72,9 +72,9 @@ def main() -> None:
         cost = medians["CPU s"].xs(base, level="contestant")
         table[f"{base} / it"] = table["images"].map(cost) / table["CPU s"]
     note = f"n = {chosen.rounds} rounds; medians; {Model(onnx).name}, one thread for each worker."
-    command = f"scoring --model {chosen.model} --images {' '.join(map(str, chosen.images))} "
-    command += f"--rounds {chosen.rounds} --contestants {' '.join(chosen.contestants)}"
-    measuring.write("scoring", table, note, command)
+    command_line = f"scoring --model {chosen.model} --images {' '.join(map(str, chosen.images))} "
+    command_line += f"--rounds {chosen.rounds} --contestants {' '.join(chosen.contestants)}"
+    measuring.write(f"scoring-{chosen.model.name}", table, note, command_line)
 
 
 def _write(path: Path, images: np.ndarray, count: int) -> None:

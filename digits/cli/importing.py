@@ -17,6 +17,17 @@ class Ink(StrEnum):
     DARK = "dark"
 
 
+TestOption = Annotated[
+    Path | None, typer.Option(help="The test split; else it is in SOURCE, or held out.")
+]
+ClassesOption = Annotated[
+    str, typer.Option(help="Names for the sorted labels, separated by commas.")
+]
+SizeOption = Annotated[str | None, typer.Option(help="Of the images, HEIGHTxWIDTH.", metavar="HxW")]
+InkOption = Annotated[Ink, typer.Option(help="In the source; auto: by the edges of the pictures.")]
+CatalogueOption = Annotated[str, typer.Option(help="For the catalogue.")]
+
+
 def _size(text: str) -> tuple[int, int]:
     if not (found := re.fullmatch(r"(\d{1,3})x(\d{1,3})", text)) or "0" in found.groups():
         raise typer.BadParameter("must be HEIGHTxWIDTH in pixels, such as 28x28")
@@ -30,19 +41,11 @@ def import_data(
         Path, typer.Argument(help="A folder of pictures per class, .csv, .parquet, .npz, or IDX.")
     ],
     name: Annotated[str, typer.Argument(help="Of the data set, in datasets.yaml.")],
-    test: Annotated[
-        Path | None, typer.Option(help="The test split; else it is in SOURCE, or held out.")
-    ] = None,
+    test: TestOption = None,
     label: Annotated[str | None, typer.Option(help="The column of the labels.")] = None,
-    classes: Annotated[
-        str, typer.Option(help="Names for the sorted labels, separated by commas.")
-    ] = "",
-    size: Annotated[
-        str | None, typer.Option(help="Of the images, HEIGHTxWIDTH.", metavar="HxW")
-    ] = None,
-    ink: Annotated[
-        Ink, typer.Option(help="In the source; auto: by the edges of the pictures.")
-    ] = Ink.AUTO,
+    classes: ClassesOption = "",
+    size: SizeOption = None,
+    ink: InkOption = Ink.AUTO,
     test_share: Annotated[
         float, typer.Option(min=0.01, max=0.9, help="Of the pictures, to hold out.")
     ] = 0.15,
@@ -51,9 +54,9 @@ def import_data(
         bool, typer.Option("--skip-bad", help="Leave out what cannot be used.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Write NAME anew.")] = False,
-    title: Annotated[str, typer.Option(help="For the catalogue.")] = "",
-    licence: Annotated[str, typer.Option(help="For the catalogue.")] = "unknown",
-    citation: Annotated[str, typer.Option(help="For the catalogue.")] = "",
+    title: CatalogueOption = "",
+    licence: CatalogueOption = "unknown",
+    citation: CatalogueOption = "",
 ) -> None:
     """Import a data set: read SOURCE, write IDX files and an entry in datasets.yaml.
 
@@ -64,9 +67,9 @@ def import_data(
     wanted = _size(size) if size else None
 
     from digits import params
-    from digits.importing import importing, sources
+    from digits.importing import importing, sources, writing
 
-    importing.refuse_name(name, replace)
+    writing.refuse_name(name, replace)
     names = [each.strip() for each in classes.split(",")] if classes else []
     wishes = importing.Wishes(
         wanted, ink, test_share, seed, names, skip_bad, replace, title, licence, citation
@@ -77,7 +80,7 @@ def import_data(
     parameters = params.load()
     data_set = importing.prepare(train, held, wishes, parameters.validate_.ink_threshold)
     needed = importing.settings(data_set, parameters)
-    folder = importing.write(name, data_set, wishes)
+    folder = writing.write(name, data_set, wishes)
     for line in (importing.describe(name, data_set), *data_set.notes):
         typer.echo(line)
     typer.echo(f"wrote {folder} and the entry {name} in datasets.yaml")

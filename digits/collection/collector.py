@@ -19,19 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import orjson
 
 from digits.base.text import one_line
 from digits.collection import forgetting, records
+from digits.collection.allowance import Allowance
 from digits.collection.readings import Reading, Said, said_in
 
 WAITING = 5_000  # readings and verdicts in the queue; more are lost
 PAUSE = 0.05  # seconds in which what comes is written together; longer ones hold answers up
-# Of a busier server the file would hold minutes, not hours, and its answers would pay for it.
-MOST_A_SECOND = 100  # digits that are kept, once a burst is over
-BURST = 5_000  # digits that may come faster; an hour of one busy page has fewer
 TRIM_SECONDS = 60.0  # between two looks at size and age
 
 logger = logging.getLogger("uvicorn.error")  # where the server's other lines go
@@ -91,7 +87,7 @@ class Collector:
         self._hurry = threading.Event()  # somebody waits for what is in the queue
         self._complaint = ""
         self._trimmed = 0.0
-        self._allowed, self._counted = float(BURST), time.monotonic()
+        self._allowance = Allowance()
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
         self._thread.start()
 
@@ -104,7 +100,7 @@ class Collector:
         session = reading.session or secrets.token_hex(8)
         if not len(reading.images) or not self._is_chosen(session):
             return []
-        if not self._is_allowed(len(reading.images)):
+        if not self._allowance.take(len(reading.images)):
             self._tell("skipped", len(reading.images))
             return []
         ids = [self._id(session, image.tobytes()) for image in reading.images]
@@ -150,16 +146,6 @@ class Collector:
             return True
         hashed = hashlib.blake2b(session.encode(), digest_size=8, key=self._key).digest()
         return int.from_bytes(hashed) < self.settings.share * 2**64
-
-    def _is_allowed(self, count: int) -> bool:
-        """Whether so many digits more are within what may be kept in the time."""
-        now = time.monotonic()
-        gained = MOST_A_SECOND * (now - self._counted)
-        self._allowed, self._counted = min(BURST, self._allowed + gained), now
-        if count > self._allowed:
-            return False
-        self._allowed -= count
-        return True
 
     def _id(self, session: str, pixels: bytes) -> str:
         content = session.encode() + b"\0" + pixels
@@ -226,8 +212,7 @@ class Collector:
     ) -> Iterator[tuple[Any, ...]]:
         """The digits of a reading as `records.insert` takes them; its picture is kept at once."""
         picture = None
-        if reading.picture is not None:
-            content = _encoded(reading.picture)
+        if (content := reading.picture_file) is not None:
             picture = self._id(session, content)
             picture_row = (picture, session, when, content)
             insert = "INSERT OR IGNORE INTO pictures VALUES (?, ?, ?, ?)"
@@ -268,8 +253,3 @@ class Collector:
         with self._connection:
             forgetting.trim(self._connection, self.settings.most_bytes, oldest)
         self._connection.execute("PRAGMA incremental_vacuum").fetchall()
-
-
-def _encoded(picture: bytes | np.ndarray) -> bytes:
-    """A picture as the file that came, pixels as PNG."""
-    return picture if isinstance(picture, bytes) else cv2.imencode(".png", picture)[1].tobytes()

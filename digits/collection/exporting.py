@@ -12,7 +12,7 @@ from digits.base.errors import UserError
 from digits.collection.records import NONE, Record
 from digits.data.catalogue import FILES
 from digits.data.splits import Split
-from digits.importing import importing
+from digits.importing import importing, writing
 from digits.intake import digests, idx
 
 PARTS = ("train", "validation", "test")
@@ -59,7 +59,7 @@ def export(
     Raises:
         UserError: the name cannot be used, or there is too little for three parts.
     """
-    importing.refuse_name(name, replace=False)
+    writing.refuse_name(name, replace=False)
     known = {digests.digest(image) for image in _images_of(RAW)}
     chosen, notes = _choose(found, classes, known, most)
     splits = {part: _split(chosen[part], classes) for part in PARTS}
@@ -80,7 +80,7 @@ def export(
         citation=f"corrected or confirmed by people, {sessions} sessions",
         validation=len(splits["validation"].labels),
     )
-    folder = importing.write(name, data_set, wishes)
+    folder = writing.write(name, data_set, wishes)
     for part, split in splits.items():
         count = len({record.session for record in chosen[part]})
         notes.append(f"{part}: {len(split.labels):,} digits of {count:,} sessions")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import cv2
 import numpy as np
 
 from digits.collection.records import DECIMALS
@@ -27,6 +28,13 @@ class Reading:
     images: np.ndarray
     answers: Sequence[tuple[Recognizer, np.ndarray]]
     picture: bytes | np.ndarray | None = None
+
+    @property
+    def picture_file(self) -> bytes | None:
+        """The picture as the file that came, pixels as PNG."""
+        if self.picture is None or isinstance(self.picture, bytes):
+            return self.picture
+        return cv2.imencode(".png", self.picture)[1].tobytes()
 
 
 def said_in(readings: Sequence[Reading]) -> list[list[list[Said]]]:

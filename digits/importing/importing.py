@@ -1,29 +1,17 @@
-"""Making a data set of the pipeline from a source: four IDX files and an entry of the catalogue."""
+"""Making a data set of the pipeline from what a source has: images of one size, two splits."""
 
-import hashlib
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from digits.base import files, yaml12
 from digits.base.errors import UserError
-from digits.base.schema import check
 from digits.base.text import shape_text
-from digits.data.catalogue import FILES, Catalogue
 from digits.data.splits import Split
 from digits.importing import checks, shaping
 from digits.importing.pictures import Pictures
-from digits.intake import digests, idx, splitting
+from digits.intake import digests, splitting
 from digits.params import Cnn, Params
-
-FOLDER = Path("data/imported")
-NAME = re.compile("[a-z][a-z0-9_]*")  # also a name in MLflow's registry
-INK_MARGIN = 0.02  # on both sides of the mean that was found
-SHARE_MARGIN = 0.8  # times the smallest share of a class; the largest is divided by it
 
 
 @dataclass(frozen=True)
@@ -69,6 +57,10 @@ class DataSet:
     train: Split
     test: Split
     notes: list[str]
+
+    @property
+    def splits(self) -> tuple[Split, Split]:
+        return self.train, self.test
 
 
 def prepare(train: Pictures, test: Pictures | None, wishes: Wishes, ink_threshold: int) -> DataSet:
@@ -131,53 +123,13 @@ def prepare(train: Pictures, test: Pictures | None, wishes: Wishes, ink_threshol
     return DataSet(list(wishes.classes) or labels, train_split, test_split, notes)
 
 
-def write(name: str, data_set: DataSet, wishes: Wishes, root: Path = Path()) -> Path:
-    """Write the four IDX files and the catalogue's entry, each whole or not at all.
-
-    Returns:
-        The folder of the files.
-
-    Raises:
-        UserError: the name cannot be used.
-    """
-    folder, catalogue = root / FOLDER / name, root / "datasets.yaml"
-    text = _without_entry(catalogue.read_text(encoding="utf-8"), name)
-    hashes: dict[str, str] = {}
-    with files.replacing(folder) as partial:
-        partial.mkdir()
-        arrays = (
-            part
-            for split in (data_set.train, data_set.test)
-            for part in (split.images, split.labels)
-        )
-        for file, array in zip(FILES, arrays, strict=True):
-            idx.write(partial / file, array)
-            hashes[file] = hashlib.sha256((partial / file).read_bytes()).hexdigest()
-        text += _entry(name, data_set, wishes, hashes)
-        check(Catalogue, yaml12.parse(text), str(catalogue))
-    files.write_text(catalogue, text)
-    return folder
-
-
-def refuse_name(name: str, replace: bool, path: Path = Path("datasets.yaml")) -> None:
-    """Check a name before any work.
-
-    Raises:
-        UserError: it is no name, or taken.
-    """
-    if not NAME.fullmatch(name):
-        raise UserError(f"{name}: a name must be of the form {NAME.pattern}, such as my_letters")
-    if name in check(Catalogue, yaml12.read(path), str(path)).root and not replace:
-        raise UserError(f"{name}: is in {path} already; --replace writes it anew")
-
-
 def settings(data_set: DataSet, params: Params) -> dict[str, int]:
     """The parameters that this data set needs otherwise than they are, by dotted key."""
     needed = {}
     images, classes = len(data_set.train.labels), len(data_set.classes)
     if params.preprocess.validation_size > images // 4:
         needed["preprocess.validation_size"] = max(images // 6, classes)
-    ranges = [shaping.value_ranges(split.images) for split in _splits(data_set)]
+    ranges = [shaping.value_ranges(split.images) for split in data_set.splits]
     present = params.validate_.ink_threshold
     if (fitting := shaping.ink_threshold(np.concatenate(ranges), present)) != present:
         needed["validate.ink_threshold"] = fitting
@@ -201,55 +153,6 @@ def _left_of(side: int, recipe: Cnn) -> int:
     for kernel, stride, padding, pool in zip(*layers, strict=True):
         side = (-(-side // stride) if padding == "same" else (side - kernel) // stride + 1) // pool
     return side
-
-
-def _splits(data_set: DataSet) -> tuple[Split, Split]:
-    return data_set.train, data_set.test
-
-
-def _entry(name: str, data_set: DataSet, wishes: Wishes, hashes: dict[str, str]) -> str:
-    """The catalogue's entry; texts in JSON, of which every one is YAML."""
-    means = [float(split.images.mean()) / 255 for split in _splits(data_set)]
-    bounds = [round(max(min(means) - INK_MARGIN, 0), 3), round(min(max(means) + INK_MARGIN, 1), 3)]
-    shares = np.array(
-        [
-            np.bincount(split.labels, minlength=len(data_set.classes)) / len(split.labels)
-            for split in _splits(data_set)
-        ]
-    )
-    low = np.floor(shares.min() * SHARE_MARGIN * 1e5) / 1e5
-    high = min(np.ceil(shares.max() / SHARE_MARGIN * 1e5) / 1e5, 1.0)
-    rows = ", ".join(
-        f"{key}: {len(split.labels)}"
-        for key, split in zip(("train", "test"), _splits(data_set), strict=True)
-    )
-    rows += f", validation: {wishes.validation}" if wishes.validation else ""
-    lines = [
-        "",
-        f"{name}:",
-        f"  title: {_quoted(wishes.title or name)}",
-        f"  classes: {json.dumps(data_set.classes, ensure_ascii=False)}",
-        f"  rows: {{{rows}}}",
-        f"  image_shape: {list(data_set.train.images.shape[1:])}",
-        f"  mean_ink: {bounds}",
-        f"  class_share: [{low:.5f}, {high:.5f}]",
-        "  mirrors:",
-        f"    - dir:{(FOLDER / name).as_posix()}",
-        "  sha256:",
-        *(f"    {file}: {sha256}" for file, sha256 in hashes.items()),
-        f"  licence: {_quoted(wishes.licence)}",
-        f"  citation: {_quoted(wishes.citation)}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _without_entry(text: str, name: str) -> str:
-    """The catalogue without an entry, its comments left as they are."""
-    return re.sub(rf"^\n?{name}:\n(?:(?:[ #].*)?\n)*?(?=\n?\S|\Z)", "", text, flags=re.MULTILINE)
 
 
 def describe(name: str, data_set: DataSet) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 
 from digits.data import splits
 from digits.rendering import figures
-from digits.review.review import Review, flips
+from digits.review.movements import flips
+from digits.review.review import Review
 
 MOST_IMAGES = 100  # most images in a picture: nobody looks at more
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import typer
 from tabulate import tabulate
 
-from digits.review.review import Change, Review, changes, confusions, flips
+from digits.review.movements import confusions, flips
+from digits.review.review import Change, Review, changes
 from digits.tracking.revisions import Revision
 
 MARKER = "<!-- digits diff -->"  # CI finds its own comment by this line, to update it

@@ -64,12 +64,12 @@ def test_a_share_of_the_sessions_is_kept_whole(collect: Collect) -> None:
 def test_of_what_comes_too_fast_for_long_the_rest_is_skipped(
     collect: Collect, told: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digits.collection.collector.BURST", 5)
-    monkeypatch.setattr("digits.collection.collector.MOST_A_SECOND", 0)
+    monkeypatch.setattr("digits.collection.allowance.BURST", 5)
+    monkeypatch.setattr("digits.collection.allowance.MOST_A_SECOND", 0)
     collector = collect()
     assert [len(collector.collect(reading(list(range(n))))) for n in (3, 4, 2, 1)] == [3, 0, 2, 0]
     assert told["skipped"] == 5
-    monkeypatch.setattr("digits.collection.collector.MOST_A_SECOND", 1e9)
+    monkeypatch.setattr("digits.collection.allowance.MOST_A_SECOND", 1e9)
     time.sleep(1e-3)
     assert [len(collector.collect(reading(list(range(n))))) for n in (5, 6)] == [5, 0]
 

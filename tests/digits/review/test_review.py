@@ -18,7 +18,7 @@ from digits.base.errors import UserError
 from digits.cli.main import app
 from digits.comparison import paired
 from digits.params import Compare as Settings
-from digits.review import review
+from digits.review import movements, review
 from digits.review.review import Change
 from digits.tracking import revisions
 
@@ -248,12 +248,12 @@ def test_every_image_whose_answer_changed_is_accounted_for(rows: list) -> None:
     ]
     result = paired.compare(*sides, Settings(confidence_level=0.95, resamples=100, seed=0))
     model = review.ModelReview("within noise", *sides, {}, {}, result)
-    fixed, broken = review.flips(model)["fixed"], review.flips(model)["broken"]
+    fixed, broken = movements.flips(model)["fixed"], movements.flips(model)["broken"]
     assert fixed["index"].tolist() == np.flatnonzero((old != labels) & (new == labels)).tolist()
     assert broken["index"].tolist() == np.flatnonzero((old == labels) & (new != labels)).tolist()
     assert (fixed["new"] == fixed["label"]).all()
     assert (broken["old"] == broken["label"]).all()
-    cells = review.confusions(model)
+    cells = movements.confusions(model)
     assert (cells["old"] != cells["new"]).all()
     assert (cells["label"] != cells["predicted"]).all()
     errors = [int((predicted != labels).sum()) for predicted in (old, new)]
