@@ -1,4 +1,4 @@
-"""What the stages cost on data sets of 0.1 to 100 times MNIST, but for the training.
+"""What the stages cost on data sets of 0.1 to 100 times MNIST.
 
 The images are MNIST's, shifted by whole pixels and numbered in their first pixels, so that no
 two are equal, as the expectations ask. Each stage runs
@@ -7,7 +7,6 @@ maps, which the operating system gives up as it likes.
 """
 
 import json
-import shutil
 import sys
 import threading
 import time
@@ -103,7 +102,21 @@ def _preprocess(folder: Path) -> None:
         partial.mkdir()
         splits.save(whole, partial / "train.npz", kept)
         splits.save(whole, partial / "validation.npz", held)
-    shutil.rmtree(folder / "processed")
+
+
+def _train(folder: Path) -> None:
+    """One epoch of the MLP: each further one takes as much again, and no more memory."""
+    from digits.base import quiet
+
+    with quiet.importing_tensorflow():
+        from digits.training import training
+
+    settings = params.load().train
+    processed, classes = folder / "processed", catalogue.find("mnist").classes
+    train, validation = (splits.load(processed / f"{n}.npz") for n in ("train", "validation"))
+    lesson = training.Lesson(train, validation, classes)
+    recipe = settings.recipe("mlp").model_copy(update={"epochs": 1})
+    training.train_members(recipe, lesson, settings.seed, settings.threads, lambda *_: None)
 
 
 def _evaluate(folder: Path) -> None:
@@ -132,6 +145,7 @@ def _compare(folder: Path) -> None:
 STAGES: dict[str, Callable[[Path], None]] = {
     "validate": _validate,
     "preprocess": _preprocess,
+    "train": _train,
     "evaluate": _evaluate,
     "compare": _compare,
 }
