@@ -190,7 +190,7 @@ def answers(url: str) -> bool:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """Measure the CPU seconds of a server with its workers."""
+    """Measure the CPU seconds of a process with all that it started and that still run."""
     times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
     return sum(each.user + each.system for each in times)
 

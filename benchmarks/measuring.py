@@ -6,7 +6,10 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -62,6 +65,33 @@ def measure(command: list[str], **options: Any) -> tuple[Cost, str]:
     wall = time.perf_counter() - start
     megabytes = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
     return Cost(usage.ru_utime + usage.ru_stime, wall, megabytes), printed
+
+
+@contextmanager
+def sampled(look: Callable[[], float], period: float) -> Iterator[list[float]]:
+    """Look again and again while a block runs, first before it and last after it.
+
+    Args:
+        look: called by a thread beside the block.
+        period: seconds between two looks.
+
+    Yields:
+        What was found; complete once the block has ended.
+    """
+    found, is_over = [look()], threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(period):
+            found.append(look())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        is_over.set()
+        watcher.join()
+        found.append(look())
 
 
 def last_json(printed: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ Memory is the most that any Python process had for itself, without the files tha
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -26,7 +25,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks import measuring
+from benchmarks import load, measuring
 from digits.inference import loading
 from digits.inference.model import Model
 from digits.scoring import inputs, parts, plan
@@ -80,22 +79,26 @@ def main() -> None:
 def _write(path: Path, images: np.ndarray, count: int) -> None:
     schema = pa.schema({"pixels": pa.binary(images[0].size)})
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for start in range(0, count, ROW_GROUP):
-            chosen = np.arange(start, min(start + ROW_GROUP, count)) % len(images)
-            content = pa.py_buffer(images[chosen].tobytes())
+        for block in _blocks(images, count):
+            content = pa.py_buffer(block.tobytes())
             column = pa.FixedSizeBinaryArray.from_buffers(
-                schema.field("pixels").type, len(chosen), [None, content]
+                schema.field("pixels").type, len(block), [None, content]
             )
             writer.write_table(pa.table([column], schema=schema))
+
+
+def _blocks(images: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    """So many images, those there are again and again, a row group at a time."""
+    for start in range(0, count, ROW_GROUP):
+        yield images[np.arange(start, min(start + ROW_GROUP, count)) % len(images)]
 
 
 def _bare(onnx: Path, path: Path) -> Measured:
     network = Model(onnx)
     images, count = measuring.split("train").images, pq.ParquetFile(path).metadata.num_rows
     with _watched() as measured:
-        for start in range(0, count, ROW_GROUP):
-            chosen = np.arange(start, min(start + ROW_GROUP, count)) % len(images)
-            network.predict(images[chosen])
+        for block in _blocks(images, count):
+            network.predict(block)
     return measured
 
 
@@ -103,7 +106,6 @@ def _score(onnx: Path, path: Path) -> Measured:
     with _watched() as measured, _prepared(onnx, path) as prepared:
         for part in prepared.source.parts:
             parts.work(prepared.job, part)
-        prepared.write_manifest(prepared.counts())
     return measured
 
 
@@ -116,7 +118,6 @@ def _spark(onnx: Path, path: Path) -> Measured:
     ):
         for _ in jobs.run(session, prepared.source.parts, partial(parts.work, prepared.job)):
             pass
-        prepared.write_manifest(prepared.counts())
     return measured
 
 
@@ -130,7 +131,6 @@ def _dask(onnx: Path, path: Path) -> Measured:
         _prepared(onnx, path) as prepared,
     ):
         client.gather(client.map(partial(parts.work, prepared.job), prepared.source.parts))
-        prepared.write_manifest(prepared.counts())
     return measured
 
 
@@ -144,53 +144,27 @@ CONTESTANTS: dict[str, Callable[[Path, Path], Measured]] = {
 
 @contextmanager
 def _prepared(onnx: Path, path: Path) -> Iterator[Plan]:
+    """Begin an output, and end it with its manifest once the block has scored the parts."""
     with TemporaryDirectory(dir=path.parent) as output, loading.find(str(onnx)) as origin:
-        yield plan.prepare(inputs.plan(str(path)), output, origin, Settings())
+        prepared = plan.prepare(inputs.plan(str(path)), output, origin, Settings())
+        yield prepared
+        prepared.write_manifest(prepared.counts())
 
 
 @contextmanager
 def _watched() -> Iterator[Measured]:
     """Measure all processes from here to the end of the block; the figures are filled in there."""
-    measured, over, peaks = Measured(), threading.Event(), [0.0]
-    before = _cpu_seconds()
-
-    def watch() -> None:
-        while not over.wait(PERIOD):
-            peaks.append(_largest_megabytes())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
+    measured, this = Measured(), psutil.Process()
+    with measuring.sampled(_largest_megabytes, PERIOD) as found:
+        before = load.cpu_seconds(this)
         yield measured
-    finally:
-        measured["CPU s"] = _cpu_seconds() - before
-        over.set()
-        watcher.join()
-    measured["MB"] = max(*peaks, _largest_megabytes())
-
-
-def _processes() -> list[psutil.Process]:
-    this = psutil.Process()
-    return [this, *this.children(recursive=True)]
-
-
-def _cpu_seconds() -> float:
-    """Of the processes that there are, and of their children that have ended."""
-    total = 0.0
-    for process in _processes():
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-        if process.pid != psutil.Process().pid:
-            total += times.children_user + times.children_system
-    return total
+        measured["CPU s"] = load.cpu_seconds(this) - before
+    measured["MB"] = max(found)
 
 
 def _largest_megabytes() -> float:
-    largest = 0.0
-    for process in _processes():
+    this, largest = psutil.Process(), 0.0
+    for process in (this, *this.children(recursive=True)):
         try:
             if "python" in process.name():
                 info = process.memory_info()

@@ -1,15 +1,13 @@
 """What the stages cost on data sets of 0.1 to 100 times MNIST.
 
 The images are MNIST's, shifted by whole pixels and numbered in their first pixels, so that no
-two are equal, as the expectations ask. Each stage runs
-in a process of its own; anonymous memory is what it asks for itself, without the files that it
-maps, which the operating system gives up as it likes.
+two are equal, as the expectations ask. Each stage runs in a process of its own; anonymous memory
+is what it asks for itself, without the files that it maps, which the operating system gives up
+as it likes.
 """
 
 import json
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -153,21 +151,9 @@ STAGES: dict[str, Callable[[Path], None]] = {
 
 def _measured(stage: Callable[[Path], None], folder: Path) -> dict[str, float]:
     """Run a stage, and tell the most anonymous memory that the process had."""
-    peaks, is_over = [_anonymous()], threading.Event()
-
-    def watch() -> None:
-        while not is_over.is_set():
-            peaks.append(_anonymous())
-            time.sleep(PERIOD)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
+    with measuring.sampled(_anonymous, PERIOD) as found:
         stage(folder)
-    finally:
-        is_over.set()
-        watcher.join()
-    return {"megabytes": max(peaks)}
+    return {"megabytes": max(found)}
 
 
 def _anonymous() -> float:

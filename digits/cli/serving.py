@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from digits import garbage
 from digits.cli.app import CheckedOption, ModelOption, ThresholdOption, app, user_path
 
 HostOption = Annotated[
@@ -92,7 +93,6 @@ def serve_model(
     An alias, such as models:/mnist@champion, is followed: when `digits promote` moves it, the
     new version answers, and no request is dropped.
     """
-    from digits import garbage
     from digits.collection.collector import Settings
     from digits.serving import running
     from digits.serving.limits import Limits

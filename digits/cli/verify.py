@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from digits.review.verification import Verification
     from digits.tracking.revisions import Revision
 
-COMMIT = "`git add . && git commit`"
+COMMIT = "git add . && git commit"
 COMMIT_RESULTS = "git add dvc.lock reports && git commit"  # where nothing else changed
 
 
@@ -45,11 +45,11 @@ def verify_results(
         typer.echo(f"wrote {verification.CPUS}")
         return
     if base == "HEAD" and workspace.baseline is None:
-        typer.echo(f"no commit yet, so nothing to compare with: {COMMIT}")
+        typer.echo(f"no commit yet, so nothing to compare with: `{COMMIT}`")
         return
     revision = revisions.find(base)
     if revision.read("dvc.lock") is None:
-        typer.echo(f"{base} has no results to compare with: {COMMIT}")
+        typer.echo(f"{base} has no results to compare with: `{COMMIT}`")
         return
     found = verification.verify(revision, workspace)
     typer.echo(_as_json(found) if as_json else _as_text(found))
@@ -106,7 +106,7 @@ def _as_text(found: "Verification") -> str:
         for each in found.models
         if each.verdict != Verdict.NEW
     ]
-    lines.append(f"CPU type of the committed models: {'; '.join(made_on)}")
+    lines.append(f"CPU type of the committed models: {'; '.join(made_on) or 'none'}")
     lines.append(f"CPU type of this machine: {cpu.cpu_type()}")
     return "\n".join([*lines, *_advice(found)])
 
@@ -126,7 +126,7 @@ def _advice(found: "Verification") -> list[str]:
                 "`digits diff HEAD` shows the metrics"
             ]
         case Verdict.CHANGED | Verdict.NEW:
-            return [f"next: `digits diff HEAD` reviews the change, {COMMIT} keeps it"]
+            return [f"next: `digits diff HEAD` reviews the change, `{COMMIT}` keeps it"]
     yours = f"commit yours: `digits verify --record && {COMMIT_RESULTS}`"
     return [f"next, keep the committed results: {_restoring(found)}", f"or {yours}"]
 

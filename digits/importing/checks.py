@@ -7,6 +7,7 @@ import numpy as np
 
 from digits.base.errors import UserError
 from digits.data.splits import Split
+from digits.importing import shaping
 
 SHOWN = 10  # bad rows that are named
 LEAST = 3  # pictures of a class: one to train, one to validate, one to test
@@ -28,6 +29,20 @@ def refuse_bad(bad: Sequence[tuple[str, str]], kind: str, skip: bool) -> list[st
         more = f"and {len(bad) - SHOWN:,} more; " if len(bad) > SHOWN else ""
         raise UserError("\n".join([*lines, f"{more}--skip-bad goes on without these"]))
     return left_out(kind, [name for name, _ in bad])
+
+
+def name_pale(names: Sequence[str], ranges: np.ndarray, threshold: int) -> list[tuple[str, str]]:
+    """Name the pictures that have no ink or no paper, and say why; not those of one colour.
+
+    Args:
+        names: of the pictures.
+        ranges: of their values, see `shaping.value_ranges`.
+        threshold: from which value on a pixel is ink.
+    """
+    has_two = ranges[:, 0] < ranges[:, 1]
+    pale = np.flatnonzero(has_two & ~shaping.have_both(ranges, threshold)).tolist()
+    reason = "has no ink or no paper: its pixels are {} to {}, ink is from {} on"
+    return [(names[i], reason.format(*ranges[i], threshold)) for i in pale]
 
 
 def left_out(kind: str, names: Sequence[str]) -> list[str]:

@@ -91,22 +91,17 @@ def prepare(train: Pictures, test: Pictures | None, wishes: Wishes, ink_threshol
     ranges = [shaping.value_ranges(images) for images in made]
     threshold = shaping.ink_threshold(np.concatenate(ranges), ink_threshold)
     pale = [
-        (
-            name,
-            f"has no ink or no paper: its pixels are {low} to {high}, ink is from {threshold} on",
-        )
+        each
         for part, values in zip(parts, ranges, strict=True)
-        for name, (low, high) in zip(part.names, values, strict=True)
-        if low < high and not low < threshold <= high
+        for each in checks.name_pale(part.names, values, threshold)
     ]
     notes += checks.refuse_bad(pale, "without ink or without paper", wishes.skip_bad)
     known: set[bytes] = set()
     splits = []
     # Test first: what it has is taken from train.
     for part, images, values in reversed([*zip(parts, made, ranges, strict=True)]):
-        low, high = values.T
-        empty = np.flatnonzero(low == high)
-        rest = np.flatnonzero((low < threshold) & (threshold <= high))
+        empty = np.flatnonzero(values[:, 0] == values[:, 1])
+        rest = np.flatnonzero(shaping.have_both(values, threshold))
         kept = rest[digests.first_seen(images[rest], known)]
         notes += checks.left_out("of one colour alone", [part.names[i] for i in empty])
         twice = np.setdiff1d(rest, kept)

@@ -75,6 +75,12 @@ def value_ranges(images: np.ndarray) -> np.ndarray:
     return np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1).astype(np.int64)
 
 
+def have_both(ranges: np.ndarray, threshold: int) -> np.ndarray:
+    """Whether images have both ink, from the threshold on, and paper, `bool (N,)`."""
+    low, high = ranges.T
+    return (low < threshold) & (threshold <= high)
+
+
 def ink_threshold(ranges: np.ndarray, present: int) -> int:
     """Choose from which value on a pixel is ink.
 

@@ -56,15 +56,13 @@ def _known(origin: loading.Origin) -> dict[str, float]:
 
 def _source(model: str, origin: loading.Origin, name: str) -> tuple[str, str]:
     """The commit that a model came from, and its card; of a version those of its promotion."""
-    commit: str | None
-    text: str | None
-    if origin.version:
-        commit, text = registry.source_of(origin.version)
-    elif origin.run_id is None:
+    if origin.run_id is None:
         head = revisions.find("HEAD")
         text = card.select((head.read(CARD) or b"").decode(), name)
         trained = lock.read((head.read(lock.FILE) or b"").decode(), f"train@{name}").values()
         commit = head.commit if any(origin.md5 in s.outs.values() for s in trained) else None
+    elif origin.version:
+        commit, text = registry.source_of(origin.version)
     else:
         commit, cards = runs.source_of(origin.run_id, Path(CARD).name)
         text = card.select(cards, name)

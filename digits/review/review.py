@@ -128,7 +128,7 @@ def review(base: Revision, head: Revision) -> Review:
         confidence_level=test.confidence_level,
         parameters=changes(_as_json(old), _as_json(new)),
         data=changes(_metrics(base, VALIDATION), _metrics(head, VALIDATION)),
-        models=_models(base, head, test),
+        models=_models(base, head, test, (old.get("data.name"), new.get("data.name"))),
         spreads=spreads,
         spreads_commit=spreads_commit,
         classes=names,
@@ -154,7 +154,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-def _models(base: Revision, head: Revision, test: params.Compare) -> dict[str, ModelReview]:
+def _models(
+    base: Revision, head: Revision, test: params.Compare, data_sets: tuple[Any, Any]
+) -> dict[str, ModelReview]:
     found = {}
     for name in sorted({*base.folders(EVALUATIONS), *head.folders(EVALUATIONS)}):
         old, new = (_predictions(side, name) for side in (base, head))
@@ -170,7 +172,7 @@ def _models(base: Revision, head: Revision, test: params.Compare) -> dict[str, M
         )
         if old is not None and new is not None and not old.equals(new):
             sides = {f"{name} at {base.name} (base)": old, f"{name} at {head.name} (head)": new}
-            _require_same_data_set(base, head)
+            _require_same_data_set(base, head, data_sets)
             paired.require_same_images(sides)
             model = replace(model, comparison=paired.compare(old, new, test))
         found[name] = model
@@ -184,14 +186,13 @@ def _models(base: Revision, head: Revision, test: params.Compare) -> dict[str, M
     return found
 
 
-def _require_same_data_set(base: Revision, head: Revision) -> None:
-    sides = ((side.name, _settings(side).get("data.name")) for side in (base, head))
-    (base_name, base_set), (head_name, head_set) = sides
-    if base_set != head_set:
+def _require_same_data_set(base: Revision, head: Revision, data_sets: tuple[Any, Any]) -> None:
+    old, new = data_sets
+    if old != new:
         raise UserError(
-            f"{base_name} has results of {base_set}, {head_name} of {head_set}, and models are "
+            f"{base.name} has results of {old}, {head.name} of {new}, and models are "
             "compared on one data set; reports/compare/table.md and `digits experiments` show "
-            f"those of {head_name}"
+            f"those of {head.name}"
         )
 
 

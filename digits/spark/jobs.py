@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # an extra, which most have not installed
 PATIENCE = 60  # seconds for a first worker to come
 POLL = 0.2  # seconds between two looks at how far it is
 EXECUTOR_MEMORY = "512m"  # of the JVM, which passes tasks only; Spark asks for 450 MiB at least
-# It does so for seconds or minutes: to optimize its code further costs more than it saves.
+# A JVM lives for seconds or minutes here: to compile its code further costs more than it saves.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
