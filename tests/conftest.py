@@ -32,6 +32,16 @@ settings.load_profile("steady")
 gc.disable()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tests on a cluster alone see pyspark, where `make spark` installed it.
+
+    Great Expectations imports it where it is, and it takes a worker of pytest-xdist, which has
+    no main file, for a run of its own doctests: it ends the worker.
+    """
+    if config.option.markexpr != "spark":
+        sys.modules["pyspark"] = None  # type: ignore[assignment]  # as if it were not there
+
+
 def pytest_collection_finish() -> None:
     """Keep what was imported out of the garbage collector's way."""
     gc.freeze()
