@@ -10,6 +10,19 @@ from digits.recognition.recognizer import Recognizer
 from digits.serving import export, runtime
 from tests.page.visits import DESK, Visit, encoded, give, handwritten
 
+POINTS_ASKED = """
+window.asked = []; // of each question: how many points the drawing has, and whether maps are wanted
+const strokes = [];
+const post = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (question) {
+  if (question.changed) {
+    strokes.splice(question.from, Infinity, ...question.changed.map((stroke) => stroke.length));
+    const points = strokes.reduce((sum, each) => sum + each, 0);
+    window.asked.push([points, question.maps !== undefined]);
+  }
+  return post.call(this, question);
+};"""
+
 
 def test_it_reads_with_the_network_off(chromium: Browser, static_url: str) -> None:
     page = chromium.new_context(viewport=DESK).new_page()
@@ -24,6 +37,22 @@ def test_it_reads_with_the_network_off(chromium: Browser, static_url: str) -> No
     expect(page.locator("#layers figure").first).to_be_visible()
     give(page, "drop", encoded(handwritten("3")))
     expect(page.get_by_role("alert")).to_contain_text("need the server")
+    page.context.close()
+
+
+def test_the_layers_wait_for_what_is_written(chromium: Browser, static_url: str) -> None:
+    page = chromium.new_context(viewport=DESK).new_page()
+    page.add_init_script(POINTS_ASKED)
+    page.goto(static_url)
+    visit = Visit(page)
+    visit.write("35")
+    visit.expect("3 5")
+    expect(page.locator("#layers figure")).not_to_have_count(0)
+    asked = page.evaluate("window.asked")
+    with_maps = [index for index, (_, has_maps) in enumerate(asked) if has_maps]
+    assert with_maps
+    # The question before was about all of it.
+    assert all(asked[index][0] == asked[index - 1][0] for index in with_maps)
     page.context.close()
 
 

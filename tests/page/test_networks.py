@@ -13,6 +13,7 @@ BITS = 20_000  # a second
 MANY = """async (count) => {
   const canvas = document.querySelector("#paper");
   const { left, top } = canvas.getBoundingClientRect();
+  const MOVE = "onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove"; // as in pens.js
   const times = [];
   const point = (type, x, y) =>
     canvas.dispatchEvent(
@@ -26,7 +27,7 @@ MANY = """async (count) => {
     const [x, y] = [10 + 12 * (i % 50), 10 + 20 * Math.floor(i / 50)];
     const start = performance.now();
     point("pointerdown", x, y);
-    for (let step = 1; step < 6; step += 1) point("pointermove", x, y + 2 * step);
+    for (let step = 1; step < 6; step += 1) point(MOVE, x, y + 2 * step);
     point("pointerup", x, y + 10);
     times.push(performance.now() - start);
     if (i % 10 === 9) await new Promise((resolve) => setTimeout(resolve));

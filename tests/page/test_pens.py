@@ -12,6 +12,16 @@ from tests.page.visits import PHONE, Server, Visit
 
 HOST = "slate.test"  # as a name in a LAN: no secure context
 Touch = dict[str, float]
+DRAWN_BEFORE_POINTERMOVE = """() => {
+  const canvas = document.querySelector("#paper");
+  const pixel = (x, y) => String(canvas.getContext("2d").getImageData(x, y, 1, 1).data);
+  window.drawn = [];
+  addEventListener("pointermove", ({ clientX, clientY }) => {
+    const { left, top, width } = canvas.getBoundingClientRect();
+    const [x, y] = [clientX - left, clientY - top].map((each) => (each * canvas.width) / width);
+    window.drawn.push(pixel(x, y) !== pixel(1, 1));
+  }, true);
+}"""
 
 
 class Hands:
@@ -136,6 +146,18 @@ class TestTouch:
         hands.touch("touchEnd")
         (stroke,) = hands.kept()
         assert set(stroke[::3]) == {80 * 8}
+
+
+    def test_a_move_is_drawn_before_the_frame_for_which_others_wait(self, visit: Visit) -> None:
+        hands = Hands(visit)
+        visit.page.evaluate(DRAWN_BEFORE_POINTERMOVE)
+        hands.pen("mousePressed", 100, 100)
+        for y in (150, 200, 250):
+            hands.pen("mouseMoved", 100, y)
+        hands.pen("mouseReleased", 100, 250)
+        drawn = visit.page.evaluate("window.drawn")
+        assert drawn
+        assert all(drawn)
 
 
 class TestTools:

@@ -94,7 +94,7 @@ function show(/** @type {import("./reader.js").Reading} */ newest) {
   const chosen = nearest();
   showAnswers(digits, reading.classes, chosen, paper.sheet, nothing);
   collection.show(digits[chosen], reading.classes);
-  showMaps(reading.maps?.layers ?? []);
+  if (reading.maps || !digits.length) showMaps(reading.maps?.layers ?? []);
   say(time, `read in ${reading.milliseconds.toFixed(0)} ms`);
   copy.disabled = !digits.length;
   if (areShown() && digits.length && reading.maps?.digit !== chosen) reader.read();

@@ -18,6 +18,7 @@ export class Device {
   #answer; // resolves or rejects what is asked
   /** @type {{stroke: Stroke, length: number}[]} */ #sent = [];
   /** @type {Map<number, object>} */ #digits = new Map(); // that the worker need not send again
+  #milliseconds = 0; // that the drawing took
 
   /** Look whether there is a server, and whether the device can read. */
   async describe() {
@@ -73,16 +74,20 @@ export class Device {
     ) {
       from += 1;
     }
+    // What is written comes first: the worker looks inside once the pen has moved no farther.
+    const isKnown = from === strokes.length && from === this.#sent.length;
     // The last point may have been replaced by one farther on.
     if (isWriting || from === strokes.length) from = Math.max(0, Math.min(from, strokes.length - 1));
     const changed = strokes.slice(from);
     this.#sent.length = from;
     for (const stroke of changed) this.#sent.push({ stroke, length: stroke.length });
     const known = [...this.#digits.keys()];
-    const reading = await this.#ask({ from, changed, isWriting, maps, known });
+    const inside = isKnown ? maps : undefined;
+    const reading = await this.#ask({ from, changed, isWriting, maps: inside, known });
+    if (!isKnown) this.#milliseconds = reading.milliseconds;
     const digits = reading.digits.map((digit) => this.#whole(digit));
     this.#digits = new Map(digits.map((digit) => [digit.number, digit]));
-    return { ...reading, digits };
+    return { ...reading, digits, milliseconds: this.#milliseconds };
   }
 
   /** A digit with what is known of it; the same object as before, where nothing has changed. */

@@ -20,6 +20,9 @@ const REST = 250; // milliseconds: a touch that rested so long before the next o
 const STILL = 8; // CSS pixels that a resting hand may slide
 const BARREL = 2; // bits of `PointerEvent.buttons`
 const ERASER = 32;
+// Browsers keep moves back until the next frame is to be painted. Chromium tells of them at once,
+// too, on https and localhost: what is read meanwhile is painted a frame earlier.
+const MOVE = "onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove";
 
 export class Pens {
   /** @type {PointerEvent | null} */ #active = null; // as it was set down
@@ -33,7 +36,7 @@ export class Pens {
   constructor(paper, isErasing, hand) {
     Object.assign(this, { paper, isErasing, hand });
     paper.addEventListener("pointerdown", (event) => this.#down(event));
-    paper.addEventListener("pointermove", (event) => this.#move(event));
+    paper.addEventListener(MOVE, (event) => this.#move(event));
     paper.addEventListener("pointerup", (event) => this.#up(event));
     paper.addEventListener("pointercancel", (event) => this.#cancel(event));
     paper.addEventListener("lostpointercapture", (event) => this.#up(event));
