@@ -39,9 +39,11 @@ RULES: dict[str, tuple[str, float]] = {
     "leave out digits cut off by the edge": ("parts.CUT_OFF", 0),
     "join pieces across a gap": ("parts.GAP", 0),
     "join a bar above": ("parts.BAR", np.inf),
+    "join the dot of an i": ("parts.STEM", 0),
     "join pieces across a hair": ("parts.HAIR", 0),
     "join parts where the model is sure": ("joining.SURE", 2),
     "cut digits that touch": ("touching.NARROW", np.inf),
+    "leave whole what falls into slim pieces": ("touching.SLIM", 0),
     "thicken thin strokes": ("crops.STROKE", 0),
 }
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from digits.recognition.parts import Box
+from digits.recognition.boxes import Box
 
 TOP = 3  # classes named in an answer
 REFUSED = "?"

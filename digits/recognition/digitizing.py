@@ -13,9 +13,10 @@ import numpy as np
 
 from digits.base.errors import UserError
 from digits.recognition import ink, joining, parts, touching
+from digits.recognition.boxes import Box
 from digits.recognition.crops import scaled
 from digits.recognition.decoding import decode
-from digits.recognition.parts import Box, Part
+from digits.recognition.parts import Part
 from digits.recognition.touching import Predict
 
 __all__ = [

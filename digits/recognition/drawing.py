@@ -3,7 +3,7 @@
 `page/grouping.js` does the same for the page, see `strokes`. In four steps:
 
 1. Strokes that are pieces of one digit are joined: a low one that is near, such as the bar of
-   a 5, and what lies across another.
+   a 5, what lies across another, and the dot of an i, which would be taken for a 1 without it.
 2. Those whose ink touches make a cluster. It is one digit, unless the model is surer of its
    parts: then it is parted between strokes, and a stroke too wide for a digit along its way.
 3. Specks and dashes are left out.
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digits.recognition.digitizing import Box, Digit
+from digits.recognition.boxes import Box
+from digits.recognition.digitizing import Digit
 from digits.recognition.gaps import gap
 from digits.recognition.parting import parted
 from digits.recognition.strokes import Extent, crop, extent
@@ -29,6 +30,9 @@ NEAR = 0.35  # of the height of the digit below: farther above, a bar is not its
 GAP = 1.5  # widths of the stroke: what a pen may leave out
 HAIR = 0.7  # widths of the stroke, between two high strokes of a digit
 WIDE = 1.2  # widths to a height: more is no single digit
+STEM = 0.6  # widths to a height: a slimmer stroke with a dot above it is an i or a j
+TITTLE = 0.5  # of the stem's height: the dot of an i is smaller
+ABOVE = 0.6  # of the stem's height: the dot of an i is no farther above it
 TALL = 0.9  # of the strokes are no higher than the typical height
 SPECK = 0.3  # of the size of the other digits: what is smaller is none
 DASH = 3.0  # times wider than high: no digit
@@ -126,6 +130,8 @@ def _belongs(low: Piece, high: Piece, typical: float, strokes: Sequence[np.ndarr
     size = max(a.width, a.height)
     if is_low and is_over and size > BAR * height and -down < NEAR * b.height:
         return True
+    if _is_dotted(high, a):
+        return True
     # A speck farther away than it is large is none of it.
     width = min(max(low.width, high.width), size)
     if max(-across, -down) > GAP * width:
@@ -136,6 +142,19 @@ def _belongs(low: Piece, high: Piece, typical: float, strokes: Sequence[np.ndarr
     if not (is_piece or is_over):
         return False
     return _gap(low, high, strokes) < (GAP if is_piece else HAIR) * width
+
+
+def _is_dotted(stem: Piece, dot: Extent) -> bool:
+    """Decide whether a slim piece has a dot above it."""
+    b = stem.extent
+    size = max(dot.width, dot.height)
+    return (
+        b.width < STEM * b.height
+        and 0.5 * stem.width < size < TITTLE * b.height
+        and dot.top < b.top
+        and b.top - dot.bottom < ABOVE * b.height
+        and max(dot.left, b.left) - min(dot.right, b.right) < 0.5 * size
+    )
 
 
 def _gap(one: Piece, other: Piece, strokes: Sequence[np.ndarray]) -> float:

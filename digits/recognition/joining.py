@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from digits.recognition.parts import GAP, WIDE, Box, Part
+from digits.recognition.boxes import Box
+from digits.recognition.parts import GAP, WIDE, Part
 from digits.recognition.touching import Predict
 
 SURE = 0.95  # least probability of two parts as one digit

@@ -9,6 +9,7 @@ from functools import cache, cached_property
 import cv2
 import numpy as np
 
+from digits.recognition.boxes import Box
 from digits.recognition.crops import crop, stroke_widths
 
 MOST_PARTS = 200  # of one picture, which bounds the time; handwriting has fewer
@@ -23,48 +24,10 @@ NEAR = 0.35  # of the height of the digit below, the farthest that its bar may b
 GAP = 1.5  # widths of the stroke that a pen may leave out within a digit
 HAIR = 0.7  # widths of the stroke between the two halves of a digit that broke
 WIDE = 1.2  # widths to a height; a single digit is narrower
+STEM = 0.6  # widths to a height; a slimmer stroke with a dot above it is an i or a j
+TITTLE = 0.5  # of the stem's height; the dot of an i is smaller
+ABOVE = 0.6  # of the stem's height; the dot of an i is no farther above it
 SAME_ROW = 0.4  # of the lower part's height that two parts of a row share
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle, in pixels."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    @property
-    def right(self) -> int:
-        """Return the first pixel outside."""
-        return self.left + self.width
-
-    @property
-    def bottom(self) -> int:
-        """Return the first pixel outside."""
-        return self.top + self.height
-
-    def around(self, other: Box) -> Box:
-        """Return the smallest box that holds both."""
-        left, top = min(self.left, other.left), min(self.top, other.top)
-        right, bottom = max(self.right, other.right), max(self.bottom, other.bottom)
-        return Box(left, top, right - left, bottom - top)
-
-    def scaled(self, down: float, across: float) -> Box:
-        """Return the box in a picture that is larger by these factors, at least a pixel."""
-        left, top = int(self.left * across), int(self.top * down)
-        # 300 x 0.07 is a bit above 21, which is no further pixel.
-        right = int(np.ceil(self.right * across - 1e-6))
-        bottom = int(np.ceil(self.bottom * down - 1e-6))
-        return Box(left, top, right - left, bottom - top)
-
-    def overlap(self, other: Box) -> tuple[int, int]:
-        """Return how many pixels two boxes share across and down; the gap, where negative."""
-        return (
-            min(self.right, other.right) - max(self.left, other.left),
-            min(self.bottom, other.bottom) - max(self.top, other.top),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +142,8 @@ def _belongs(piece: _Pieces, larger: _Pieces, typical: float, gaps: Callable[[],
     """Decide whether a piece is of the same digit as one that is no lower.
 
     It is if it is low and so near that the pen may have left out what is between; or, above
-    a digit, even if farther, as the bar of a 5; or high, if only a hair is between.
+    a digit, even if farther, as the bar of a 5; or high, if only a hair is between. The dot of
+    an i belongs to it as well: without it the rest would be taken for a 1.
     """
     across, down = piece.box.overlap(larger.box)
     height = max(larger.box.height, typical)
@@ -187,6 +151,8 @@ def _belongs(piece: _Pieces, larger: _Pieces, typical: float, gaps: Callable[[],
     is_over = across > 0.5 * piece.box.width
     size = max(piece.box.width, piece.box.height)
     if is_low and is_over and size > BAR * height and -down < NEAR * larger.box.height:
+        return True
+    if _is_dotted(larger, piece.box):
         return True
     # A speck farther away than it is large is none of it.
     stroke = min(max(piece.stroke, larger.stroke), size)
@@ -200,6 +166,19 @@ def _belongs(piece: _Pieces, larger: _Pieces, typical: float, gaps: Callable[[],
     between = ((min(a, b), max(a, b)) for a in piece.numbers for b in larger.numbers)
     gap = min(gaps().get(pair, np.inf) for pair in between)
     return gap < (GAP if is_piece else HAIR) * stroke
+
+
+def _is_dotted(stem: _Pieces, dot: Box) -> bool:
+    """Decide whether a slim part has a dot above it."""
+    across, down = dot.overlap(stem.box)
+    size = max(dot.width, dot.height)
+    return (
+        stem.box.width < STEM * stem.box.height
+        and 0.5 * stem.stroke < size < TITTLE * stem.box.height
+        and dot.top < stem.box.top
+        and -down < ABOVE * stem.box.height
+        and -across < 0.5 * size
+    )
 
 
 def _without_specks(parts: list[_Pieces]) -> list[_Pieces]:

@@ -33,10 +33,17 @@ def number(text: str, rng: np.random.Generator, pitch: float = 1.1) -> list[np.n
 
 
 def numbers(count: int, seed: int = 0) -> list[tuple[str, list[np.ndarray]]]:
-    """Numbers of one to five digits and their strokes; the digits of every fifth may touch."""
+    """Numbers of one to five digits and their strokes.
+
+    The digits of every fifth may touch; every seventh has a dot above it, as an i.
+    """
     rng = np.random.default_rng(seed)
     several = []
     for index in range(count):
         text = "".join(map(str, rng.integers(0, 10, rng.integers(1, 6))))
-        several.append((text, number(text, rng, 0.92 if index % 5 == 4 else 1.1)))
+        strokes = number(text, rng, 0.92 if index % 5 == 4 else 1.1)
+        if index % 7 == 6:
+            x, y, width = strokes[0][strokes[0][:, 1].argmin()]
+            strokes.append(np.array([[x, y - 4 * np.round(width), width]]))
+        several.append((text, strokes))
     return several

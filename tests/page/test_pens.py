@@ -147,7 +147,6 @@ class TestTouch:
         (stroke,) = hands.kept()
         assert set(stroke[::3]) == {80 * 8}
 
-
     def test_a_move_is_drawn_before_the_frame_for_which_others_wait(self, visit: Visit) -> None:
         hands = Hands(visit)
         visit.page.evaluate(DRAWN_BEFORE_POINTERMOVE)

@@ -18,6 +18,9 @@ const NEAR = 0.35;
 const GAP = 1.5;
 const HAIR = 0.7;
 const WIDE = 1.2;
+const STEM = 0.6;
+const TITTLE = 0.5;
+const ABOVE = 0.6;
 const TALL = 0.9;
 const SPECK = 0.3;
 const DASH = 3.0;
@@ -85,6 +88,7 @@ function belongs(/** @type {Piece} */ low, /** @type {Piece} */ high, typical, s
   const isOver = across > 0.5 * widthOf(a);
   const size = Math.max(widthOf(a), heightOf(a));
   if (isLow && isOver && size > BAR * height && -down < NEAR * heightOf(b)) return true;
+  if (isDotted(high, a)) return true;
   const width = Math.min(Math.max(low.width, high.width), size);
   if (Math.max(-across, -down) > GAP * width) return false;
   const whole = around(a, b);
@@ -92,6 +96,19 @@ function belongs(/** @type {Piece} */ low, /** @type {Piece} */ high, typical, s
   const isPiece = (isLow || isStacked) && widthOf(whole) < WIDE * height;
   if (!isPiece && !isOver) return false;
   return gapBetween(low, high, strokes) < (isPiece ? GAP : HAIR) * width;
+}
+
+function isDotted(/** @type {Piece} */ stem, /** @type {Extent} */ dot) {
+  const b = stem.extent;
+  const size = Math.max(widthOf(dot), heightOf(dot));
+  return (
+    widthOf(b) < STEM * heightOf(b) &&
+    0.5 * stem.width < size &&
+    size < TITTLE * heightOf(b) &&
+    dot.top < b.top &&
+    b.top - dot.bottom < ABOVE * heightOf(b) &&
+    Math.max(dot.left, b.left) - Math.min(dot.right, b.right) < 0.5 * size
+  );
 }
 
 function gapBetween(/** @type {Piece} */ one, /** @type {Piece} */ other, strokes) {

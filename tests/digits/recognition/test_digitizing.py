@@ -13,9 +13,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from benchmarks import rendered
 from digits.base.errors import UserError
+from digits.recognition.boxes import Box
 from digits.recognition.crops import crop
 from digits.recognition.digitizing import (
-    Box,
     DeadlineError,
     Digit,
     TooManyDigitsError,
@@ -213,6 +213,20 @@ def test_a_bar_above_belongs_to_its_digit() -> None:
     assert one(pixels).box.top < 100
 
 
+def test_the_dot_of_an_i_belongs_to_it() -> None:
+    pixels = np.full((300, 300), 255, np.uint8)
+    cv2.line(pixels, (150, 150), (145, 250), 0, 10)
+    above, higher, beside = pixels.copy(), pixels.copy(), pixels.copy()
+    cv2.circle(above, (160, 110), 8, 0, -1)
+    assert one(above).box.top == 102
+    cv2.circle(higher, (160, 15), 8, 0, -1)
+    cv2.circle(beside, (190, 200), 8, 0, -1)
+    for other in (higher, beside):  # specks
+        assert one(other).box == one(pixels).box
+    cv2.line(pixels, (135, 60), (140, 110), 0, 10)  # higher than a dot: a digit of another row
+    assert len(digitize(pixels)) == 2
+
+
 def test_a_pale_stroke_that_hangs_on_a_dark_one_stays() -> None:
     pixels = np.full((300, 300), 255, np.uint8)
     cv2.line(pixels, (110, 60), (90, 160), 0, 10)
@@ -372,6 +386,22 @@ def test_a_model_parts_digits_that_touch() -> None:
     assert [digit.position for digit in digits] == [0, 1]
     assert digits[0].box.right == pytest.approx(156, abs=16)  # a stroke
     assert digits[1].box.left == pytest.approx(156, abs=16)  # a stroke
+
+
+@pytest.mark.parametrize(("radius", "count"), [(20, 1), (45, 2)])
+def test_what_falls_into_slim_pieces_alone_stays_whole(radius: int, count: int) -> None:
+    pixels = np.full((200, 320, 3), 255, np.uint8)
+    for middle in (80, 80 + 2 * radius + 6):
+        cv2.ellipse(pixels, (middle, 100), (radius, 50), 0, 0, 360, (0, 0, 0), 12)
+
+    def rings(images: np.ndarray) -> np.ndarray:
+        """Sure of what is no wider than high and has nothing in the middle."""
+        ink = images > 50
+        height, width = ink.any(axis=2).sum(axis=1), ink.any(axis=1).sum(axis=1)
+        sure = (width <= height) & ~ink[:, 14, 14]
+        return np.where(sure[:, None], [0.99, 0.01], [0.6, 0.4])
+
+    assert len(digitize(pixels, rings)) == count
 
 
 def unsure(images: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks import browser
 from digits.recognition import drawing
+from digits.recognition.boxes import Box
 from digits.recognition.gaps import gap
 from digits.recognition.parting import parted
 from digits.recognition.strokes import crop
@@ -65,7 +66,7 @@ class TestGrouping:
 
     def test_the_box_holds_the_ink(self) -> None:
         (digit,) = drawing.find([pen([(50, 60), (80, 120)])])
-        assert digit.box == drawing.Box(45, 55, 40, 70)
+        assert digit.box == Box(45, 55, 40, 70)
 
     def test_specks_and_dashes_are_none(self) -> None:
         marks = [pen([(300, 100)], width=6), pen([(300, 20), (500, 24)])]
@@ -75,6 +76,15 @@ class TestGrouping:
     def test_the_pen_may_leave_out_a_little(self) -> None:
         halves = [pen([(50, 20), (50, 70)]), pen([(50, 84), (50, 130)])]
         assert len(drawing.find(halves)) == 1
+
+    def test_the_dot_of_an_i_belongs_to_it(self) -> None:
+        stem = pen([(50, 80), (45, 180)])
+        (dotted,) = drawing.find([stem, pen([(60, 40)])])
+        assert dotted.box.top == 35
+        for speck in (pen([(60, -40)]), pen([(90, 120)])):
+            (digit,) = drawing.find([stem, speck])
+            assert digit.box.top == 75
+        assert len(drawing.find([stem, pen([(30, 0), (35, 55)])])) == 2  # of another row
 
 
 class TestGap:
