@@ -43,7 +43,9 @@ benchmarks: setup  ## measure again what the README quotes: hours, on an idle ma
 	python -m benchmarks.refusal
 	python -m benchmarks.handwriting
 	python -m benchmarks.serving
+	python -m benchmarks.serving --peers
 	python -m benchmarks.serving --soak 300
+	python -m benchmarks.predicting
 	python -m benchmarks.page
 
 # The files of tests are begun in their order in tests/conftest.py, the longest first.

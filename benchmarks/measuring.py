@@ -31,7 +31,8 @@ class Cost:
     Attributes:
         cpu_seconds: user and system.
         wall_seconds: from start to end.
-        peak_megabytes: the largest resident set of any one of them.
+        peak_megabytes: the largest resident set of any one of them, but never less than this
+            process had when it started them: Linux hands it on.
     """
 
     cpu_seconds: float
