@@ -21,7 +21,7 @@ LEAST_CONTRAST = 0.08  # of the ground's brightness; pencil has 0.2 and more
 NOISE_FACTOR = 5.0  # ink differs from the ground by so many standard deviations of its noise
 FAINTEST = 0.8  # of the strongest ink; a region's ink is compared with no less than this
 EDGE = 0.5  # of the strongest ink nearby; strong ink is at least as dark
-PALE = 0.3  # of the ink within a stroke's width; pale ink that hangs on strong ink is darker
+PALE = 0.3  # of the ink within a stroke's width; pale ink beside strong ink is darker
 STROKE_SHARE = 0.02  # of the longer side; about the width of a stroke
 
 
@@ -44,29 +44,28 @@ def find(picture: np.ndarray) -> np.ndarray:
         return is_marked
     strongest = float(np.percentile(darkness[is_marked], 97))
     level = np.maximum(_around(darkness.clip(0, strongest)), FAINTEST * strongest)
-    mask = is_marked & (darkness > EDGE * level)
-    mask = _with_pale_ink(mask, darkness, is_marked)
+    strong = is_marked & (darkness > EDGE * level)
+    side = round(STROKE_SHARE * max(darkness.shape)) | 1
+    levels = cv2.convertScaleAbs(darkness.clip(0, 1), alpha=255)  # bytes are quicker
+    pale = is_marked & (levels > PALE * cv2.dilate(levels, _square(side)))
+    mask = _with_pale_ends(strong, pale, side)
     printed = ruling.frames(mask) | ruling.lines(is_marked)
     written = mask & ~printed
-    return written if written.any() else mask
+    return _with_pale_links(written, pale & ~printed, side) if written.any() else mask
 
 
-def _with_pale_ink(strong: np.ndarray, darkness: np.ndarray, is_marked: np.ndarray) -> np.ndarray:
+def _with_pale_ends(strong: np.ndarray, pale: np.ndarray, side: int) -> np.ndarray:
     """Add to strong ink the paler ink that hangs on it: a stroke where the pen was light.
 
     Pale ink that reaches the picture's edge is left out: a ruled line hangs on digits too.
 
     Args:
         strong: `bool (height, width)`, ink as dark as what is around it.
-        darkness: `float32` of that shape.
-        is_marked: `bool` of that shape, what is no paper, however pale.
+        pale: `bool` of that shape, paler ink, and perhaps strong ink.
+        side: pixels; about the width of a stroke.
     """
-    side = round(STROKE_SHARE * max(darkness.shape)) | 1
-    levels = cv2.convertScaleAbs(darkness.clip(0, 1), alpha=255)  # bytes are quicker
-    nearby = cv2.dilate(levels, np.ones((side, side), np.uint8))
-    pale = is_marked & (levels > PALE * nearby) & ~strong
-    _, labels = cv2.connectedComponents(pale.astype(np.uint8), connectivity=8)
-    beside = cv2.dilate(strong.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    _, labels = cv2.connectedComponents((pale & ~strong).astype(np.uint8), connectivity=8)
+    beside = cv2.dilate(strong.astype(np.uint8), _square(3)) > 0
     is_kept = np.zeros(labels.max() + 1, bool)
     is_kept[labels[beside]] = True
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
@@ -76,8 +75,29 @@ def _with_pale_ink(strong: np.ndarray, darkness: np.ndarray, is_marked: np.ndarr
     # The soft edge of strong ink is pale as well, but no stroke of its own.
     distance = cv2.distanceTransform((~strong).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
     stroke = (hanging & (distance > side)).astype(np.uint8)
-    reach = np.ones((2 * side + 1, 2 * side + 1), np.uint8)
-    return strong | (hanging & (cv2.dilate(stroke, reach) > 0))
+    return strong | (hanging & (cv2.dilate(stroke, _square(2 * side + 1)) > 0))
+
+
+def _with_pale_links(strong: np.ndarray, pale: np.ndarray, side: int) -> np.ndarray:
+    """Add to pieces of strong ink the paler ink that leads from one to another one nearby.
+
+    Args:
+        strong, pale: `bool (height, width)`, as for `_with_pale_ends`.
+        side: pixels; between pieces farther from each other nothing is added.
+    """
+    pieces, numbers = cv2.connectedComponents(strong.astype(np.uint8), connectivity=8)
+    if pieces < 3:  # the paper is one of them
+        return strong
+    # The highest and the lowest number nearby differ where there are two pieces of ink.
+    high = numbers.astype(np.float32)
+    low = np.where(strong, high, np.float32(np.inf))
+    is_near_two = cv2.dilate(high, _square(2 * side + 1)) > cv2.erode(low, _square(2 * side + 1))
+    between = pale & ~strong & is_near_two
+    count, links = cv2.connectedComponents(between.astype(np.uint8), connectivity=8)
+    here, highest, lowest = links[between], np.zeros(count), np.full(count, np.inf)
+    np.maximum.at(highest, here, cv2.dilate(high, _square(3))[between])
+    np.minimum.at(lowest, here, cv2.erode(low, _square(3))[between])
+    return strong | (highest > lowest)[links]
 
 
 def _without_surroundings(picture: np.ndarray) -> np.ndarray:
@@ -136,7 +156,7 @@ def _around(darkness: np.ndarray) -> np.ndarray:
     """Find the strongest ink near each pixel, `float32` of that shape."""
     # Thin strokes keep their darkness: of each block the darkest pixel.
     block = max(1, round(max(darkness.shape) / GROUND_SIDE)) | 1
-    darkest = cv2.dilate(darkness, np.ones((block, block)))
+    darkest = cv2.dilate(darkness, _square(block))
     small = _shrunk(darkest, GROUND_SIDE, cv2.INTER_NEAREST)
     reach = int(max(small.shape) * LEVEL_SHARE) | 1
     darkest = cv2.dilate(small, _disc(round(reach / STEPS)), iterations=STEPS)
@@ -179,6 +199,10 @@ def _stretched(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _shrunk(image: np.ndarray, side: int, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
     """Shrink an image until its longer side has at most this many pixels."""
     return scaled(image, min(1.0, side / max(image.shape[:2])), interpolation)
+
+
+def _square(side: int) -> np.ndarray:
+    return np.ones((side, side), np.uint8)
 
 
 def _disc(diameter: int) -> np.ndarray:

@@ -237,6 +237,16 @@ def test_a_pale_stroke_that_hangs_on_a_dark_one_stays() -> None:
     assert difference(whole, pixels) < 15
 
 
+@pytest.mark.parametrize("leads_on", [True, False])
+def test_pale_ink_from_one_piece_of_strong_ink_to_another_is_ink(leads_on: bool) -> None:
+    pixels = np.full((300, 300), 255, np.uint8)
+    pixels[50:140, 145:155] = 0
+    pixels[140:145, 145:155] = 170  # a third as dark
+    if leads_on:
+        pixels[145:250, 145:155] = 0
+    assert examine(pixels).ink[142, 150] == leads_on
+
+
 def test_pale_marks_that_hang_on_nothing_are_left_out() -> None:
     pixels = page(3, 5).pixels.copy()
     clean = len(digitize(pixels))
