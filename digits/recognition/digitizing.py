@@ -138,7 +138,7 @@ def _cut_apart(
     digits: list[Part] = []
     for index, part in enumerate(found):
         _check_deadline(deadline)
-        digits += touching.split(part, predict)
+        digits += touching.split(part, predict, is_alone=len(found) == 1)
         _check_count(len(digits) + len(found) - index - 1, most_digits)
     return digits
 

@@ -51,7 +51,10 @@ def find(picture: np.ndarray) -> np.ndarray:
     mask = _with_pale_ends(strong, pale, side)
     printed = ruling.frames(mask) | ruling.lines(is_marked)
     written = mask & ~printed
-    return _with_pale_links(written, pale & ~printed, side) if written.any() else mask
+    if not written.any():
+        return mask
+    beside_lines = cv2.dilate(printed.astype(np.uint8), _square(2 * side + 1)) > 0
+    return _with_pale_links(written, pale & ~beside_lines, side)
 
 
 def _with_pale_ends(strong: np.ndarray, pale: np.ndarray, side: int) -> np.ndarray:
@@ -94,10 +97,14 @@ def _with_pale_links(strong: np.ndarray, pale: np.ndarray, side: int) -> np.ndar
     is_near_two = cv2.dilate(high, _square(2 * side + 1)) > cv2.erode(low, _square(2 * side + 1))
     between = pale & ~strong & is_near_two
     count, links = cv2.connectedComponents(between.astype(np.uint8), connectivity=8)
-    here, highest, lowest = links[between], np.zeros(count), np.full(count, np.inf)
-    np.maximum.at(highest, here, cv2.dilate(high, _square(3))[between])
+    here, beside = links[between], cv2.dilate(high, _square(3))[between]
+    highest, lowest = np.zeros(count), np.full(count, np.inf)
+    np.maximum.at(highest, here, beside)
     np.minimum.at(lowest, here, cv2.erode(low, _square(3))[between])
-    return strong | (highest > lowest)[links]
+    # Digits that all but touch have no more between them than their soft edges.
+    is_long = np.zeros(count, bool)
+    is_long[here[beside == 0]] = True
+    return strong | (is_long & (highest > lowest))[links]
 
 
 def _without_surroundings(picture: np.ndarray) -> np.ndarray:

@@ -19,26 +19,28 @@ LOW = 0.55  # of the height; lower pieces are no digit
 HEIGHT = 80  # pixels; parts are searched for cuts at this height
 CUT = 2.5  # widths of the stroke, the most ink that a cut goes through
 CONTACTS = 2  # the most strokes that a cut goes through
-CLEAN = 0.95  # least share of a piece's ink that hangs together; a bad cut leaves crumbs
+CLEAN = 0.9  # least share of a piece's ink that hangs together; a bad cut leaves crumbs
 SURE = 0.9  # least sureness of each piece; what a letter is cut into seldom reaches it
-SLIM = 0.65  # widths to a height; what falls into such pieces alone is a letter: m, u or w
+SLIM = 0.65  # widths to a height; what falls into such pieces alone may be a letter: m, u or w
 CUT_COST = 0.02  # log-probability penalty for each cut
 NARROW_COST = 0.5  # log-probability penalty for each cut, times the widths that lack to a height
 ASIDE = 0.05  # cost of a step aside, where going through a pixel of ink costs 1
 DIAGONAL = 0.4  # extra cost of a step aside through ink, because the way is longer
-STEPS = 12  # places per height where a cut is tried
+STEPS = 18  # places per height where a cut is tried
+APART = 0.5  # widths of the stroke by which two cuts differ somewhere
 SEAMS = 8  # cuts per height that are kept: those through the least ink
 
 
-def split(part: Part, predict: Predict) -> list[Part]:
+def split(part: Part, predict: Predict, is_alone: bool) -> list[Part]:
     """Cut a part of the ink into the digits that it consists of, from left to right.
 
     Of all the ways to cut it at some of its narrow places, the one whose digits the model
     is surest of, as their probabilities multiply; each of them must be sure. Where all of them
-    are slim the part stays whole: its strokes look like 1s, but 1s seldom touch.
+    are slim and nothing else is there, the part stays whole: a letter whose strokes look like 1s.
 
     Args:
         predict: gives probabilities, `(N, classes)`, of images `uint8 (N, 28, 28)`.
+        is_alone: whether the page has no other part.
     """
     height, width = part.mask.shape
     if width < NARROW * height:
@@ -70,9 +72,10 @@ def split(part: Part, predict: Predict) -> list[Part]:
         ]
         best.append(max(ways, key=lambda way: way[0], default=(-np.inf, [])))
     _, digits = best[last]
-    if all(digit.box.width < SLIM * digit.box.height for digit in digits):
+    is_letter = is_alone and all(piece.box.width < SLIM * piece.box.height for piece in digits)
+    if is_letter or len(digits) == 1:
         return [part]
-    return [part] if len(digits) == 1 else [_in_place(digit, part, small) for digit in digits]
+    return [_in_place(digit, part, small) for digit in digits]
 
 
 def _resized(mask: np.ndarray, scale: float) -> Part:
@@ -104,9 +107,12 @@ def _seams(part: Part) -> list[np.ndarray]:
         contacts = (np.diff(ink, prepend=0) > 0).sum()
         if ink.sum() <= CUT * part.stroke and contacts <= CONTACTS:
             places.append((ink.sum(), column, seam))
-    best = sorted(places, key=lambda place: place[0])[: round(SEAMS * width / height)]
+    best: list[tuple[int, np.ndarray]] = []
+    for _, column, seam in sorted(places, key=lambda place: place[0]):
+        if all(np.abs(seam - other).max() > APART * part.stroke for _, other in best):
+            best.append((column, seam))
     seams = [np.zeros(height, int)]
-    for _, _, seam in sorted(best, key=lambda place: place[1]):
+    for _, seam in sorted(best[: round(SEAMS * width / height)], key=lambda place: place[0]):
         seams.append(np.maximum(seam, seams[-1]))
     return [*seams, np.full(height, width)]
 
