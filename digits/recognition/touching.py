@@ -17,8 +17,6 @@ WIDE = 1.6  # widths to a height; wider pieces are several digits
 LEAST = 0.15  # of the height; narrower pieces are no digit
 LOW = 0.55  # of the height; lower pieces are no digit
 HEIGHT = 80  # pixels; parts are searched for cuts at this height
-CUT = 2.5  # widths of the stroke, the most ink that a cut goes through
-CONTACTS = 2  # the most strokes that a cut goes through
 CLEAN = 0.9  # least share of a piece's ink that hangs together; a bad cut leaves crumbs
 SURE = 0.9  # least sureness of each piece; what a letter is cut into seldom reaches it
 SLIM = 0.65  # widths to a height; what falls into such pieces alone may be a letter: m, u or w
@@ -98,41 +96,46 @@ def _in_place(digit: Part, part: Part, small: Part) -> Part:
 def _seams(part: Part) -> list[np.ndarray]:
     """Find where to cut: columns for each row, from left to right, with the outer edges."""
     height, width = part.mask.shape
-    rows = np.arange(height)
     step = max(1, height // STEPS)
-    places = []
-    for column in range(step, width - step, step):
-        seam = _seam(part.mask, column, step)
-        ink = part.mask[rows, seam].astype(int)
-        contacts = (np.diff(ink, prepend=0) > 0).sum()
-        if ink.sum() <= CUT * part.stroke and contacts <= CONTACTS:
-            places.append((ink.sum(), column, seam))
-    best: list[tuple[int, np.ndarray]] = []
-    for _, column, seam in sorted(places, key=lambda place: place[0]):
-        if all(np.abs(seam - other).max() > APART * part.stroke for _, other in best):
-            best.append((column, seam))
+    ways = _ways(part.mask, np.arange(step, width - step, step), step)
+    ink = part.mask[np.arange(height), ways].sum(axis=1)
+    kept: list[int] = []
+    for index in np.argsort(ink, kind="stable").tolist():
+        if (np.abs(ways[kept] - ways[index]).max(axis=1) > APART * part.stroke).all():
+            kept.append(index)
     seams = [np.zeros(height, int)]
-    for _, seam in sorted(best[: round(SEAMS * width / height)], key=lambda place: place[0]):
-        seams.append(np.maximum(seam, seams[-1]))
+    for index in sorted(kept[: round(SEAMS * width / height)]):
+        seams.append(np.maximum(ways[index], seams[-1]))
     return [*seams, np.full(height, width)]
 
 
-def _seam(mask: np.ndarray, column: int, reach: int) -> np.ndarray:
-    """Find the way from top to bottom, near a column, through the least ink: `int (height,)`."""
-    left, right = max(0, column - reach), min(mask.shape[1], column + reach + 1)
-    total = mask[:, left:right] + 0.01 * np.abs(np.arange(left, right) - column)
+def _ways(mask: np.ndarray, places: np.ndarray, reach: int) -> np.ndarray:
+    """Find the ways from top to bottom through the least ink, one near each place.
+
+    Args:
+        mask: `bool (height, width)`.
+        places: `int (N,)`, columns.
+        reach: columns, at most, between a way and its place.
+
+    Returns:
+        `int (N, height)`, columns.
+    """
+    aside = np.arange(-reach, reach + 1)
+    ink = mask[:, places[:, np.newaxis] + aside]
+    total = ink + 0.01 * np.abs(aside)
     for row in range(1, len(total)):
-        above, best = total[row - 1], total[row - 1].copy()
-        aside = above + ASIDE + DIAGONAL * mask[row - 1, left:right]
-        np.minimum(best[1:], aside[:-1], out=best[1:])
-        np.minimum(best[:-1], aside[1:], out=best[:-1])
+        best = total[row - 1].copy()
+        step = best + ASIDE + DIAGONAL * ink[row - 1]
+        np.minimum(best[:, 1:], step[:, :-1], out=best[:, 1:])
+        np.minimum(best[:, :-1], step[:, 1:], out=best[:, :-1])
         total[row] += best
-    seam = np.empty(len(total), int)
-    seam[-1] = total[-1].argmin()
+    ways = np.empty(total.shape[:2], int)
+    ways[-1] = total[-1].argmin(axis=1)
     for row in range(len(total) - 2, -1, -1):
-        low, high = max(0, seam[row + 1] - 1), seam[row + 1] + 2
-        seam[row] = low + total[row, low:high].argmin()
-    return seam + left
+        near = (ways[row + 1][:, np.newaxis] + [-1, 0, 1]).clip(0, 2 * reach)
+        least = np.take_along_axis(total[row], near, axis=1).argmin(axis=1, keepdims=True)
+        ways[row] = np.take_along_axis(near, least, axis=1)[:, 0]
+    return (ways + places - reach).T
 
 
 def _between(part: Part, start: np.ndarray, end: np.ndarray) -> Part | None:
