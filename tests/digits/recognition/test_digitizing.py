@@ -398,10 +398,12 @@ def test_a_model_parts_digits_that_touch() -> None:
     assert digits[1].box.left == pytest.approx(156, abs=16)  # a stroke
 
 
-@pytest.mark.parametrize(("radius", "count"), [(20, 1), (45, 2)])
-def test_what_falls_into_slim_pieces_alone_stays_whole(radius: int, count: int) -> None:
+@pytest.mark.parametrize(("radius", "others", "count"), [(20, [], 1), (45, [], 2), (20, [250], 3)])
+def test_what_falls_into_slim_pieces_stays_whole_if_nothing_else_is_there(
+    radius: int, others: list[int], count: int
+) -> None:
     pixels = np.full((200, 320, 3), 255, np.uint8)
-    for middle in (80, 80 + 2 * radius + 6):
+    for middle in (80, 80 + 2 * radius + 6, *others):
         cv2.ellipse(pixels, (middle, 100), (radius, 50), 0, 0, 360, (0, 0, 0), 12)
 
     def rings(images: np.ndarray) -> np.ndarray:
