@@ -23,6 +23,7 @@ FAINTEST = 0.8  # of the strongest ink; a region's ink is compared with no less 
 EDGE = 0.5  # of the strongest ink nearby; strong ink is at least as dark
 PALE = 0.3  # of the ink within a stroke's width; pale ink beside strong ink is darker
 STROKE_SHARE = 0.02  # of the longer side; about the width of a stroke
+NONE = 65535  # above the number of any piece of ink
 
 
 def find(picture: np.ndarray) -> np.ndarray:
@@ -88,22 +89,22 @@ def _with_pale_links(strong: np.ndarray, pale: np.ndarray, side: int) -> np.ndar
         strong, pale: `bool (height, width)`, as for `_with_pale_ends`.
         side: pixels; between pieces farther from each other nothing is added.
     """
-    pieces, numbers = cv2.connectedComponents(strong.astype(np.uint8), connectivity=8)
-    if pieces < 3:  # the paper is one of them
+    # Digits that all but touch have no more between them than their soft edges.
+    beyond = pale & (cv2.dilate(strong.astype(np.uint8), _square(3)) == 0)
+    if not beyond.any():
         return strong
-    # The highest and the lowest number nearby differ where there are two pieces of ink.
-    high = numbers.astype(np.float32)
-    low = np.where(strong, high, np.float32(np.inf))
+    _, numbers = cv2.connectedComponents(strong.astype(np.uint8), connectivity=8)
+    # Where the highest and the lowest number nearby differ there are two pieces of ink.
+    high = numbers.clip(0, NONE - 1).astype(np.uint16)
+    low = np.where(strong, high, np.uint16(NONE))
     is_near_two = cv2.dilate(high, _square(2 * side + 1)) > cv2.erode(low, _square(2 * side + 1))
     between = pale & ~strong & is_near_two
     count, links = cv2.connectedComponents(between.astype(np.uint8), connectivity=8)
-    here, beside = links[between], cv2.dilate(high, _square(3))[between]
-    highest, lowest = np.zeros(count), np.full(count, np.inf)
-    np.maximum.at(highest, here, beside)
+    here, highest, lowest = links[between], np.zeros(count), np.full(count, NONE)
+    np.maximum.at(highest, here, cv2.dilate(high, _square(3))[between])
     np.minimum.at(lowest, here, cv2.erode(low, _square(3))[between])
-    # Digits that all but touch have no more between them than their soft edges.
     is_long = np.zeros(count, bool)
-    is_long[here[beside == 0]] = True
+    is_long[links[between & beyond]] = True
     return strong | (is_long & (highest > lowest))[links]
 
 
