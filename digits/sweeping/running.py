@@ -75,7 +75,12 @@ def _work(job: Job, is_wanted: Callable[[], bool]) -> bool:
         if ended >= job.trials:
             return False
         if waiting or ended + running < job.trials:
-            opened.optimize(partial(trial.objective, job, is_wanted), n_trials=1)
+            try:
+                opened.optimize(partial(trial.objective, job, is_wanted), n_trials=1)
+            except ValueError as error:
+                # SQLite may give one waiting trial to two workers: the first to end it has told.
+                if not str(error).startswith("Cannot tell a"):
+                    raise
             return True
         time.sleep(POLL)  # one that runs may yet be killed, and then it is this worker's
     return False
