@@ -1,5 +1,6 @@
 """What a trial is worth, and which files it opens."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from digits.base.quiet import importing_tensorflow
 from digits.data import splits
 from digits.data.splits import Split
-from digits.sweeping import record, space, study, trial
+from digits.sweeping import record, running, space, study, trial
 
 with importing_tensorflow():
     import keras
@@ -92,6 +93,21 @@ def test_a_killed_trial_is_retried_with_its_values_and_its_run_is_closed(job: tr
     retried = found.ask()
     assert [knob.suggest(retried) for knob in job.space.knobs] == values
     assert study.PROCESS not in retried.user_attrs
+
+
+def test_a_trial_that_another_worker_ended_is_no_failure(
+    job: trial.Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = study.load(job.place, job.space)
+
+    def objective(_job: trial.Job, _is_wanted: Callable[[], bool], own: optuna.Trial) -> float:
+        opened.tell(own.number, state=optuna.trial.TrialState.PRUNED)
+        own.report(0.5, 1)
+        return 0.5
+
+    monkeypatch.setattr(trial, "objective", objective)
+    assert running.work(job)
+    assert [each.state for each in opened.trials] == [optuna.trial.TrialState.PRUNED]
 
 
 def test_a_sweep_of_another_space_or_data_is_refused(job: trial.Job) -> None:
