@@ -41,7 +41,7 @@ RULES: dict[str, tuple[str, float]] = {
     "join a bar above": ("parts.BAR", np.inf),
     "join the dot of an i": ("parts.STEM", 0),
     "join pieces across a hair": ("parts.HAIR", 0),
-    "join parts where the model is sure": ("joining.SURE", 2),
+    "join parts where the model is sure": ("joining.REACH", 0),
     "cut digits that touch": ("touching.NARROW", np.inf),
     "leave whole what falls into slim pieces": ("touching.SLIM", 0),
     "thicken thin strokes": ("crops.STROKE", 0),

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -29,9 +30,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "rendered"
         # Elsewhere: the memory of this process would be taken for that of those it starts.
-        renderer = multiprocessing.get_context("spawn").Process(target=render, args=(folder,))
-        renderer.start()
-        renderer.join()
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as renderer:
+            renderer.submit(render, folder).result()
         pages = sorted(folder.iterdir())
         rows = [_measure(Path(name) / str(count), pages, count, workers) for count in COUNTS]
     note = f"Of the whole process, {workers} pictures at a time. Every picture was answered."

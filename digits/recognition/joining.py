@@ -1,22 +1,24 @@
-"""Strokes of one digit that do not touch: joined where the model is sure of the whole."""
+"""Strokes of one digit that do not touch: joined where the model is surer of the whole."""
 
 import cv2
 import numpy as np
 
+from digits.base.selection import sureness
 from digits.recognition.boxes import Box
-from digits.recognition.parts import GAP, WIDE, Part
+from digits.recognition.parts import WIDE, Part
 from digits.recognition.touching import Predict
 
-SURE = 0.95  # least probability of two parts as one digit
+REACH = 0.3  # of the higher part's height; two parts of a digit are no farther from each other
+SURE = 0.9  # least sureness of two parts as a digit that neither is by itself
 
 
 def join(parts: list[Part], predict: Predict) -> list[Part]:
     """Join neighbouring parts of the ink that make one digit, such as an open 4.
 
-    Two parts are joined if the gap between them is one that a pen may leave in a digit, and
-    the model is sure of both together, as a class that neither has by itself: a 3 with a 1
-    beside it looks like a 3, but an open 4 like two 1s. Each part is joined once at most,
-    surest pairs first.
+    Two parts are joined if the model is surer of both together than of either by itself. The
+    strokes of an open 4 are two sure 1s, though: parts are also joined if the model is sure of
+    both together as a class that neither has. (Of a 3 with a 1 beside it the model may be sure
+    too, but as a 3.) Each part is joined once at most, surest pairs first.
 
     Args:
         predict: gives probabilities, `(N, classes)`, of images `uint8 (N, 28, 28)`.
@@ -26,14 +28,15 @@ def join(parts: list[Part], predict: Predict) -> list[Part]:
         return parts
     wholes = [_join_two(parts[first], parts[second]) for first, second in pairs]
     probabilities = predict(np.stack([part.image for part in [*wholes, *parts]]))
-    confidences = probabilities[: len(wholes)].max(axis=1)
     classes, own = np.split(probabilities.argmax(axis=1), [len(wholes)])
+    together, alone = np.split(sureness(probabilities), [len(wholes)])
     joined: set[int] = set()
     made = []
-    for index in np.argsort(-confidences, kind="stable").tolist():
-        pair = pairs[index]
-        is_new = classes[index] not in own[list(pair)]
-        if confidences[index] >= SURE and is_new and not joined.intersection(pair):
+    for index in np.argsort(-together, kind="stable").tolist():
+        pair = list(pairs[index])
+        is_surer = together[index] > alone[pair].max()
+        is_new = together[index] >= SURE and classes[index] not in own[pair]
+        if (is_surer or is_new) and not joined.intersection(pair):
             joined.update(pair)
             made.append(wholes[index])
     return [part for index, part in enumerate(parts) if index not in joined] + made
@@ -45,7 +48,7 @@ def _near_pairs(parts: list[Part]) -> list[tuple[int, int]]:
     for second, part in enumerate(parts):
         for first in range(second):
             other = parts[first]
-            reach = GAP * max(part.stroke, other.stroke)
+            reach = REACH * max(part.box.height, other.box.height)
             if max(-side for side in part.box.overlap(other.box)) >= reach:
                 continue
             whole = part.box.around(other.box)

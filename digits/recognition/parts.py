@@ -159,9 +159,10 @@ def _belongs(piece: _Pieces, larger: _Pieces, typical: float, gaps: Callable[[],
     if max(-across, -down) > GAP * stroke:
         return False
     whole = piece.box.around(larger.box)
-    is_stacked = down < 0.5 * piece.box.height and whole.height < WIDE * height
+    is_as_high = whole.height < WIDE * height  # or it is of two rows
+    is_stacked = down < 0.5 * piece.box.height and is_as_high
     is_piece = (is_low or is_stacked) and whole.width < WIDE * height
-    if not (is_piece or is_over):
+    if not (is_piece or (is_over and is_as_high)):
         return False
     between = ((min(a, b), max(a, b)) for a in piece.numbers for b in larger.numbers)
     gap = min(gaps().get(pair, np.inf) for pair in between)

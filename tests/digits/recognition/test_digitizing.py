@@ -361,7 +361,7 @@ def test_digits_are_found_whatever_the_page(way: str, least: float) -> None:
     found = 0
     pages = rendered.pictures(IMAGES[UNSEEN], LABELS[UNSEEN], rendered.WAYS[way], 12, 0)
     for picture in pages:
-        digits = digitize(picture.pixels)
+        digits = digitize(picture.pixels, predict)
         if len(digits) == len(picture.boxes):
             boxes = [digit.box for digit in digits]
             corners = [[box.left, box.top, box.right, box.bottom] for box in boxes]
@@ -421,25 +421,31 @@ def unsure(images: np.ndarray) -> np.ndarray:
     return np.full((len(images), 10), 0.1)
 
 
-def test_parts_are_joined_where_the_model_sees_another_digit_in_both() -> None:
+@pytest.mark.parametrize(
+    ("apart", "together", "between", "count"),
+    [
+        ([0.01, 0.99], [0.99, 0.01], 50, 1),  # two 1s that look like another digit: an open 4
+        ([0.01, 0.99], [0.99, 0.01], 80, 2),
+        ([0.01, 0.99], [0.90, 0.10], 50, 2),
+        ([0.99, 0.01], [0.99, 0.01], 50, 2),  # a 3 with a 1 beside it looks like a 3
+        ([0.60, 0.40], [0.90, 0.10], 50, 1),  # two pieces that look like nothing by themselves
+        ([0.60, 0.40], [0.60, 0.40], 50, 2),
+    ],
+)
+def test_two_strokes_are_joined_where_the_model_is_surer_of_both(
+    apart: list[float], together: list[float], between: int, count: int
+) -> None:
     pixels = np.full((300, 300), 255, np.uint8)
-    cv2.polylines(pixels, [np.array([[130, 60], [80, 170], [150, 170]])], False, 0, 10)
-    cv2.line(pixels, (175, 100), (165, 250), 0, 10)
+    cv2.line(pixels, (100, 60), (100, 250), 0, 12)
+    cv2.line(pixels, (100 + between, 60), (100 + between, 250), 0, 12)
 
     def model(images: np.ndarray) -> np.ndarray:
-        """Sure of class 0 where the ink reaches both sides, and of class 1 elsewhere."""
-        wide = (images > 50).any(axis=1).sum(axis=1) > 13
-        return np.where(wide[:, None], [0.99, 0.01], [0.01, 0.99])
-
-    def same(images: np.ndarray) -> np.ndarray:
-        return np.tile([0.99, 0.01], (len(images), 1))
+        """Two strokes are wider than one."""
+        is_wide = (images > 50).any(axis=1).sum(axis=1) > 3
+        return np.where(is_wide[:, None], together, apart)
 
     assert len(digitize(pixels)) == 2
-    assert len(digitize(pixels, same)) == 2
-    pixels = np.full((300, 300), 255, np.uint8)
-    cv2.line(pixels, (130, 60), (130, 250), 0, 12)
-    cv2.line(pixels, (154, 60), (154, 250), 0, 12)
-    assert len(digitize(pixels, same)) == 2
+    assert len(digitize(pixels, model)) == count
 
 
 def test_a_picture_is_given_up_at_its_deadline() -> None:
