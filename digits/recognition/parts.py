@@ -24,6 +24,7 @@ NEAR = 0.35  # of the height of the digit below, the farthest that its bar may b
 GAP = 1.5  # widths of the stroke that a pen may leave out within a digit
 HAIR = 0.7  # widths of the stroke between the two halves of a digit that broke
 WIDE = 1.2  # widths to a height; a single digit is narrower
+SEVERAL = 5  # high pieces, fewer of which may be two digits that all broke in halves
 STEM = 0.6  # widths to a height; a slimmer stroke with a dot above it is an i or a j
 TITTLE = 0.5  # of the stem's height; the dot of an i is smaller
 ABOVE = 0.6  # of the stem's height; the dot of an i is no farther above it
@@ -125,25 +126,34 @@ def _join(pieces: list[_Pieces], gaps: Callable[[], Gaps]) -> list[_Pieces]:
     """Join pieces of broken strokes with what they belong to."""
     if not pieces:
         return []
-    typical = float(np.percentile([piece.box.height for piece in pieces], 90))
+    heights = np.array([piece.box.height for piece in pieces])
+    typical = float(np.percentile(heights, 90))
+    is_known = bool(np.count_nonzero(heights > LOW * typical) >= SEVERAL)
     joined: list[_Pieces] = []
     for piece in sorted(pieces, key=lambda piece: -piece.box.height):
         # A piece may lie between others, and what it makes of one may reach the next.
         for other in list(joined):
             low, high = sorted((piece, other), key=lambda piece: piece.box.height)
-            if _belongs(low, high, typical, gaps):
+            if _belongs(low, high, typical, is_known, gaps):
                 joined.remove(other)
                 piece = high.joined(low)
         joined.append(piece)
     return joined
 
 
-def _belongs(piece: _Pieces, larger: _Pieces, typical: float, gaps: Callable[[], Gaps]) -> bool:
+def _belongs(
+    piece: _Pieces,
+    larger: _Pieces,
+    typical: float,
+    is_known: bool,
+    gaps: Callable[[], Gaps],
+) -> bool:
     """Decide whether a piece is of the same digit as one that is no lower.
 
     It is if it is low and so near that the pen may have left out what is between; or, above
-    a digit, even if farther, as the bar of a 5; or high, if only a hair is between. The dot of
-    an i belongs to it as well: without it the rest would be taken for a 1.
+    a digit, even if farther, as the bar of a 5; or high, if only a hair is between and both
+    are no higher than a digit, if that `is_known`: else they are of two rows. The dot of an i
+    belongs to it as well: without it the rest would be taken for a 1.
     """
     across, down = piece.box.overlap(larger.box)
     height = max(larger.box.height, typical)
@@ -159,10 +169,11 @@ def _belongs(piece: _Pieces, larger: _Pieces, typical: float, gaps: Callable[[],
     if max(-across, -down) > GAP * stroke:
         return False
     whole = piece.box.around(larger.box)
-    is_as_high = whole.height < WIDE * height  # or it is of two rows
+    is_as_high = whole.height < WIDE * height
     is_stacked = down < 0.5 * piece.box.height and is_as_high
     is_piece = (is_low or is_stacked) and whole.width < WIDE * height
-    if not (is_piece or (is_over and is_as_high)):
+    is_half = is_over and (is_as_high or not is_known)
+    if not (is_piece or is_half):
         return False
     between = ((min(a, b), max(a, b)) for a in piece.numbers for b in larger.numbers)
     gap = min(gaps().get(pair, np.inf) for pair in between)

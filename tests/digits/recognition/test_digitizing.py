@@ -213,6 +213,20 @@ def test_a_bar_above_belongs_to_its_digit() -> None:
     assert one(pixels).box.top < 100
 
 
+@pytest.mark.parametrize(("columns", "rows"), [(1, 1), (2, 1), (3, 2), (6, 2)])
+def test_strokes_across_a_hair_are_of_two_rows_only_where_there_are_several(
+    columns: int, rows: int
+) -> None:
+    pixels = np.full((300, 100 + 60 * columns), 255, np.uint8)
+    for column in range(columns):
+        across = 80 + 60 * column
+        cv2.line(pixels, (across, 60), (across, 140), 0, 12)
+        cv2.line(pixels, (across, 158), (across, 238), 0, 12)
+    digits = digitize(pixels)
+    assert len(digits) == columns * rows
+    assert {digit.row for digit in digits} == set(range(rows))
+
+
 def test_the_dot_of_an_i_belongs_to_it() -> None:
     pixels = np.full((300, 300), 255, np.uint8)
     cv2.line(pixels, (150, 150), (145, 250), 0, 10)
