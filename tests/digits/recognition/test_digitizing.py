@@ -462,6 +462,21 @@ def test_two_strokes_are_joined_where_the_model_is_surer_of_both(
     assert len(digitize(pixels, model)) == count
 
 
+def test_the_model_is_asked_of_neighbours_alone() -> None:
+    pixels = np.full((900, 900), 255, np.uint8)
+    for across in range(100, 800, 35):
+        cv2.line(pixels, (across, 100), (across, 800), 0, 8)
+    asked = 0
+
+    def model(images: np.ndarray) -> np.ndarray:
+        nonlocal asked
+        asked += len(images)
+        return unsure(images)
+
+    assert len(digitize(pixels, model)) == 20
+    assert asked == 20 + 19
+
+
 def test_a_picture_is_given_up_at_its_deadline() -> None:
     pixels = page(1, 2, 3).pixels
     assert len(examine(pixels, unsure, deadline=time.monotonic() + 600).digits) == 3
