@@ -26,6 +26,11 @@ class Box:
         """Return the first pixel outside."""
         return self.top + self.height
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Return how far to the right and down its middle is."""
+        return self.left + self.width / 2, self.top + self.height / 2
+
     def around(self, other: Box) -> Box:
         """Return the smallest box that holds both."""
         left, top = min(self.left, other.left), min(self.top, other.top)

@@ -44,9 +44,7 @@ def join(parts: list[Part], predict: Predict) -> list[Part]:
 
 def _near_pairs(parts: list[Part]) -> list[tuple[int, int]]:
     """Find the pairs of parts that may be one digit by their size, with no other part between."""
-    middles = np.array(
-        [(p.box.left + p.box.width / 2, p.box.top + p.box.height / 2) for p in parts]
-    )
+    middles = np.array([part.box.middle for part in parts])
     pairs = []
     for second, part in enumerate(parts):
         for first in range(second):
@@ -55,9 +53,11 @@ def _near_pairs(parts: list[Part]) -> list[tuple[int, int]]:
             if max(-side for side in part.box.overlap(other.box)) >= reach:
                 continue
             whole = part.box.around(other.box)
+            if whole.width >= WIDE * whole.height:
+                continue
             inside = (middles > (whole.left, whole.top)) & (middles < (whole.right, whole.bottom))
             is_free = np.count_nonzero(inside.all(axis=1)) == 2  # their own
-            if whole.width < WIDE * whole.height and is_free and _gap(part, other) < reach:
+            if is_free and _gap(part, other) < reach:
                 pairs.append((first, second))
     return pairs
 

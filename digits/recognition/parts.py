@@ -126,9 +126,9 @@ def _join(pieces: list[_Pieces], gaps: Callable[[], Gaps]) -> list[_Pieces]:
     """Join pieces of broken strokes with what they belong to."""
     if not pieces:
         return []
-    heights = np.array([piece.box.height for piece in pieces])
+    heights = [piece.box.height for piece in pieces]
     typical = float(np.percentile(heights, 90))
-    is_known = bool(np.count_nonzero(heights > LOW * typical) >= SEVERAL)
+    is_known = sum(height > LOW * typical for height in heights) >= SEVERAL
     joined: list[_Pieces] = []
     for piece in sorted(pieces, key=lambda piece: -piece.box.height):
         # A piece may lie between others, and what it makes of one may reach the next.
@@ -224,7 +224,7 @@ def _without_cut_off(parts: list[_Pieces], height: int, width: int) -> list[_Pie
 
 def rows(parts: list[Part]) -> list[list[Part]]:
     """Sort parts into rows, from the top, and each row from left to right."""
-    parts = sorted(parts, key=lambda part: part.box.left + part.box.width / 2)
+    parts = sorted(parts, key=lambda part: part.box.middle[0])
     row_of: dict[int, int] = {}
     for index, part in enumerate(parts):
         row_of[index] = index
@@ -236,6 +236,4 @@ def rows(parts: list[Part]) -> list[list[Part]]:
     several: dict[int, list[Part]] = {}
     for index, part in enumerate(parts):
         several.setdefault(row_of[index], []).append(part)
-    return sorted(
-        several.values(), key=lambda row: np.mean([p.box.top + p.box.height / 2 for p in row])
-    )
+    return sorted(several.values(), key=lambda row: np.mean([part.box.middle[1] for part in row]))

@@ -375,7 +375,8 @@ def test_digits_are_found_whatever_the_page(way: str, least: float) -> None:
     found = 0
     pages = rendered.pictures(IMAGES[UNSEEN], LABELS[UNSEEN], rendered.WAYS[way], 12, 0)
     for picture in pages:
-        digits = digitize(picture.pixels, predict)
+        # Whether high pieces are halves of a digit or digits of two rows, the model helps to say.
+        digits = digitize(picture.pixels, predict if way == "broken" else None)
         if len(digits) == len(picture.boxes):
             boxes = [digit.box for digit in digits]
             corners = [[box.left, box.top, box.right, box.bottom] for box in boxes]
@@ -442,6 +443,7 @@ def unsure(images: np.ndarray) -> np.ndarray:
         ([0.01, 0.99], [0.99, 0.01], 80, 2),
         ([0.01, 0.99], [0.90, 0.10], 50, 2),
         ([0.99, 0.01], [0.99, 0.01], 50, 2),  # a 3 with a 1 beside it looks like a 3
+        ([0.99, 0.01], [0.99, 0.01], 24, 2),
         ([0.60, 0.40], [0.90, 0.10], 50, 1),  # two pieces that look like nothing by themselves
         ([0.60, 0.40], [0.60, 0.40], 50, 2),
     ],
@@ -460,6 +462,18 @@ def test_two_strokes_are_joined_where_the_model_is_surer_of_both(
 
     assert len(digitize(pixels)) == 2
     assert len(digitize(pixels, model)) == count
+
+
+def test_strokes_that_look_the_same_together_and_apart_stay_two() -> None:
+    pixels = np.full((300, 300), 255, np.uint8)
+    cv2.polylines(pixels, [np.array([[130, 60], [80, 170], [150, 170]])], False, 0, 10)
+    cv2.line(pixels, (175, 100), (165, 250), 0, 10)
+
+    def same(images: np.ndarray) -> np.ndarray:
+        return np.tile([0.99, 0.01], (len(images), 1))
+
+    assert len(digitize(pixels)) == 2
+    assert len(digitize(pixels, same)) == 2
 
 
 def test_the_model_is_asked_of_neighbours_alone() -> None:
