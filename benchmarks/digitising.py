@@ -30,6 +30,7 @@ SEED = 1  # other pages than those of `benchmarks.handwriting`
 RULES: dict[str, tuple[str, float]] = {
     "paint over a sheet's surroundings": ("ink.AROUND", 2),
     "judge ink by the ink nearby": ("ink.FAINTEST", 1),
+    "smooth the noise of dim light": ("ink.QUIET", np.inf),
     "keep pale ink beside strong ink": ("ink.PALE", 1),
     "remove frames of forms": ("ruling.RECTANGULAR", 2),
     "remove ruled lines": ("ruling.MOST_LINES", 0),

@@ -92,4 +92,5 @@ WAYS: dict[str, Look] = {
     "tight": replace(PAPER, margin=2),
     "dark corner": replace(PAPER, corner=0.9),
     "glare": replace(PAPER, glare=0.6),
+    "dim light": replace(PAPER, ink=(0.1, 0.1, 0.12), paper=(0.36, 0.35, 0.32), noise=0.06),
 }

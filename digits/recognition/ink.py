@@ -18,6 +18,7 @@ SAMPLE_SIDE = 400  # pixels of the longer side of the sample on which statistics
 DARKEST = 0.05  # least brightness of a ground, share of white, because it is divided by
 LEVEL_SHARE = 0.125  # of the longer side; within it the strength of the ink is compared
 LEAST_CONTRAST = 0.08  # of the ground's brightness; pencil has 0.2 and more
+QUIET = 0.03  # of the ground's brightness; stronger noise is smoothed
 NOISE_FACTOR = 5.0  # ink differs from the ground by so many standard deviations of its noise
 FAINTEST = 0.8  # of the strongest ink; a region's ink is compared with no less than this
 EDGE = 0.5  # of the strongest ink nearby; strong ink is at least as dark
@@ -35,7 +36,8 @@ def find(picture: np.ndarray) -> np.ndarray:
     Returns:
         `bool (height, width)`.
     """
-    darkness = contrast(_without_surroundings(picture))
+    side = round(STROKE_SHARE * max(picture.shape)) | 1
+    darkness = _without_noise(contrast(_without_surroundings(picture)), side)
     sample = _sample(darkness)
     centre = np.median(sample)
     spread = 1.4826 * float(np.median(np.abs(sample - centre)))  # were it Gaussian
@@ -46,7 +48,6 @@ def find(picture: np.ndarray) -> np.ndarray:
     strongest = float(np.percentile(darkness[is_marked], 97))
     level = np.maximum(_around(darkness.clip(0, strongest)), FAINTEST * strongest)
     strong = is_marked & (darkness > EDGE * level)
-    side = round(STROKE_SHARE * max(darkness.shape)) | 1
     levels = cv2.convertScaleAbs(darkness.clip(0, 1), alpha=255)  # bytes are quicker
     pale = is_marked & (levels > PALE * cv2.dilate(levels, _square(side)))
     mask = _with_pale_ends(strong, pale, side)
@@ -158,6 +159,20 @@ def contrast(picture: np.ndarray) -> np.ndarray:
     light = cv2.multiply(values, _stretched(weights, values.shape), dtype=cv2.CV_32F)
     light = cv2.transform(light, np.ones((1, 3), np.float32))  # the sum of the channels
     return _stretched((ground * weights).sum(axis=2), values.shape) - light
+
+
+def _without_noise(darkness: np.ndarray, side: int) -> np.ndarray:
+    """Smooth what a camera adds in dim light, where it would drown the ink.
+
+    Args:
+        darkness: `float32 (height, width)`, as `contrast` gives it.
+        side: pixels; about the width of a stroke, which bounds what is smoothed.
+    """
+    steps = np.abs(np.diff(darkness[:: -(-darkness.shape[0] // SAMPLE_SIDE)], axis=1))
+    noise = 1.4826 * float(np.median(steps)) / np.sqrt(2)  # were it Gaussian
+    # A Gaussian of this spread leaves QUIET of white noise.
+    spread = min(noise / QUIET / (2 * np.sqrt(np.pi)), side / 4)
+    return cv2.GaussianBlur(darkness, (0, 0), spread) if spread > 0.5 else darkness
 
 
 def _around(darkness: np.ndarray) -> np.ndarray:

@@ -365,6 +365,7 @@ def predict(images: np.ndarray) -> np.ndarray:
         ("form", 0.9),
         ("blurred", 0.8),
         ("noisy", 0.8),
+        ("dim light", 0.8),
         ("perspective", 0.9),
         ("rows", 0.8),
         ("broken", 0.7),
