@@ -28,6 +28,7 @@ SEED = 1  # other pages than those of `benchmarks.handwriting`
 
 # What switches a rule off: a constant of a module, and the value at which nothing is done.
 RULES: dict[str, tuple[str, float]] = {
+    "look at a screenshot's page alone": ("page.AROUND", 2),
     "paint over a sheet's surroundings": ("ink.AROUND", 2),
     "judge ink by the ink nearby": ("ink.FAINTEST", 1),
     "smooth the noise of dim light": ("ink.QUIET", np.inf),

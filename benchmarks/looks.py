@@ -30,6 +30,7 @@ class Look:
         blur: spread in pixels.
         noise: spread, of white.
         quality: of the JPEG it has been; 0: it never was.
+        window: plain colour around the picture, as of the screen that shows it.
     """
 
     rows: tuple[int, ...] = (4,)
@@ -56,6 +57,7 @@ class Look:
     blur: float = 0.7
     noise: float = 0.008
     quality: int = 0
+    window: tuple[float, float, float] | None = None
 
 
 PAPER = Look(slope=0.25, noise=0.015, blur=1.0, quality=85)  # what a camera makes of any page
@@ -92,5 +94,7 @@ WAYS: dict[str, Look] = {
     "tight": replace(PAPER, margin=2),
     "dark corner": replace(PAPER, corner=0.9),
     "glare": replace(PAPER, glare=0.6),
+    "dark window": replace(PAPER, window=(0.07, 0.07, 0.07)),
+    "light window": replace(PAPER, slope=0.4, window=(1, 1, 1)),
     "dim light": replace(PAPER, ink=(0.1, 0.1, 0.12), paper=(0.36, 0.35, 0.32), noise=0.06),
 }

@@ -84,6 +84,11 @@ def render(images: np.ndarray, labels: np.ndarray, look: Look, rng: np.random.Ge
     page = _painted(page, look.ink, ink)
     page, boxes = _seen_from_aside(page, boxes, look, rng)
     pixels = _photographed(page, look, rng)
+    if look.window:
+        colour = [round(255 * share) for share in look.window]
+        sides = (HEIGHT,) * 4
+        pixels = cv2.copyMakeBorder(pixels, *sides, cv2.BORDER_CONSTANT, value=colour)
+        boxes = boxes + HEIGHT
     label = "|".join("".join(str(labels[i]) for i in row) for row in rows)
     return Picture(pixels, label, boxes)
 

@@ -45,6 +45,10 @@ class Box:
         bottom = int(np.ceil(self.bottom * down - 1e-6))
         return Box(left, top, right - left, bottom - top)
 
+    def moved(self, right: int, down: int) -> Box:
+        """Return the box so far to the right and down."""
+        return Box(self.left + right, self.top + down, self.width, self.height)
+
     def overlap(self, other: Box) -> tuple[int, int]:
         """Return how many pixels two boxes share across and down; the gap, where negative."""
         return (

@@ -37,7 +37,9 @@ def crop(mask: np.ndarray) -> np.ndarray:
         min(max(middle - moments[key] / moments["m00"], 0), SIDE * FINE - length)
         for key, length in (("m10", fine.shape[1]), ("m01", fine.shape[0]))
     )
-    centred = cv2.warpAffine(fine, np.array([[1, 0, right], [0, 1, down]]), (SIDE * FINE,) * 2)
+    centred = cv2.warpAffine(
+        fine, np.array([[1, 0, right], [0, 1, down]], np.float32), (SIDE * FINE,) * 2
+    )
     image = cv2.resize(centred, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.rint(255 * image).clip(0, 255).astype(np.uint8)
 

@@ -1,8 +1,9 @@
 """Find the digits of a picture and make of each an image like MNIST's.
 
-`ink` finds what is written, without the lines that `ruling` finds; `parts` finds which ink
-hangs together and the order of reading; `joining` and `touching` ask the model whether parts
-are one digit or several; `crops` makes 28 x 28 pixels of each. See docs/recogniser.md.
+`page` finds where to look; `ink` what is written there, without the lines that `ruling` finds;
+`parts` finds which ink hangs together and the order of reading; `joining` and `touching` ask
+the model whether parts are one digit or several; `crops` makes 28 x 28 pixels of each. See
+docs/recogniser.md.
 """
 
 import time
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 
 from digits.base.errors import UserError
-from digits.recognition import ink, joining, parts, touching
+from digits.recognition import ink, joining, page, parts, touching
 from digits.recognition.boxes import Box
 from digits.recognition.crops import scaled
 from digits.recognition.decoding import decode
@@ -65,11 +66,13 @@ class Sheet:
 
     Attributes:
         pixels: `uint8 (height, width, 3)`, red, green, blue.
-        ink: `bool`, where it was found, in the size in which it was looked for.
+        page: the part of them that was looked at.
+        ink: `bool`, where it was found on the page, in the size in which it was looked for.
         digits: as they are read.
     """
 
     pixels: np.ndarray
+    page: Box
     ink: np.ndarray
     digits: list[Digit]
 
@@ -113,7 +116,8 @@ def examine(
     if pixels.ndim == 2:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
     _check_deadline(deadline)
-    working = _resized(pixels)
+    place = page.find(pixels)
+    working = _resized(pixels[place.top : place.bottom, place.left : place.right])
     mask = ink.find(working)
     _check_deadline(deadline)
     found = parts.find(mask)
@@ -122,13 +126,13 @@ def examine(
         found = joining.join(found, predict)
         _check_deadline(deadline)
         found = _cut_apart(found, predict, deadline, most_digits)
-    scale = np.array(pixels.shape[:2]) / working.shape[:2]
+    scale = np.array([place.height, place.width]) / working.shape[:2]
     digits = [
-        Digit(part.image, part.box.scaled(*scale), row, position)
+        Digit(part.image, part.box.scaled(*scale).moved(place.left, place.top), row, position)
         for row, several in enumerate(parts.rows(found))
         for position, part in enumerate(several)
     ]
-    return Sheet(pixels, mask, digits)
+    return Sheet(pixels, place, mask, digits)
 
 
 def _cut_apart(

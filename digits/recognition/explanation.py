@@ -37,7 +37,10 @@ def draw(sheet: Sheet, answers: Sequence[Answer], model: Model, path: Path) -> N
     above, below = figure.add_subfigure(halves[0]), figure.add_subfigure(halves[1])
     source, ink = above.subplots(1, 2, gridspec_kw=MARGINS)
     source.imshow(sheet.pixels)
-    ink.imshow(sheet.ink, cmap="gray_r", extent=(0, width, height, 0), interpolation="nearest")
+    page = sheet.page
+    extent = (page.left, page.right, page.bottom, page.top)
+    ink.imshow(sheet.ink, cmap="gray_r", extent=extent, interpolation="nearest")
+    ink.set(xlim=(0, width), ylim=(height, 0))
     for axes, title in ((source, "the picture"), (ink, "its ink, and what is a digit")):
         axes.set_title(title)
         axes.set(xticks=[], yticks=[])

@@ -168,7 +168,8 @@ def _without_noise(darkness: np.ndarray, side: int) -> np.ndarray:
         darkness: `float32 (height, width)`, as `contrast` gives it.
         side: pixels; about the width of a stroke, which bounds what is smoothed.
     """
-    steps = np.abs(np.diff(darkness[:: -(-darkness.shape[0] // SAMPLE_SIDE)], axis=1))
+    rows = darkness[:: -(-darkness.shape[0] // SAMPLE_SIDE)]
+    steps = np.abs(np.diff(rows, axis=1, prepend=rows[:, :1]))
     noise = 1.4826 * float(np.median(steps)) / np.sqrt(2)  # were it Gaussian
     # A Gaussian of this spread leaves QUIET of white noise.
     spread = min(noise / QUIET / (2 * np.sqrt(np.pi)), side / 4)
@@ -188,11 +189,15 @@ def _around(darkness: np.ndarray) -> np.ndarray:
 
 
 def _is_dark(picture: np.ndarray) -> bool:
-    """Decide whether the ground is darker than the ink: the median is the ground's."""
+    """Decide whether the ground is darker than the ink: the median is the ground's.
+
+    What counts is where the picture is steep, as at the ink's edge; a lamp's reflection is not.
+    """
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     window = int(0.75 * min(grey.shape)) | 1
     residue = grey.astype(np.float64) - cv2.medianBlur(grey, max(3, window))
-    return bool((residue**3).sum() > 0)
+    steepness = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, _square(3)).astype(np.float64)
+    return bool((residue * steepness**3).sum() > 0)
 
 
 def _ground(picture: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -22,6 +23,7 @@ from digits.recognition.digitizing import (
     digitize,
     examine,
 )
+from digits.recognition.page import find as find_page
 
 BUNCH = load_digits()
 # As MNIST's: 28 x 28, the paper black. Only those whose strokes hang together.
@@ -105,6 +107,33 @@ def test_more_paper_around_changes_the_box_alone(number: int, side: int, above: 
     pixels = page(number).pixels
     wider = np.pad(pixels, [(above, 0), (side, side), (0, 0)], constant_values=255)
     assert difference(pixels, wider) < 5
+
+
+@quick
+@given(numbers, st.integers(0, 255), st.integers(20, 300), st.integers(20, 300))
+def test_bars_around_a_picture_change_the_box_alone(
+    number: int, colour: int, side: int, above: int
+) -> None:
+    """As a screen shows it, or a scanner; its paper is here darker to the right."""
+    light = 200 - 60 * np.linspace(0, 1, page(number).pixels.shape[1])[:, None]
+    pixels = (page(number).pixels / 255 * light).astype(np.uint8)
+    bars = [(above, 60), (side, side), (0, 0)]
+    with_bars = np.pad(pixels, bars, constant_values=colour)
+    assert difference(pixels, with_bars) < 6
+    before, after = one(pixels).box, one(with_bars).box
+    assert abs(after.left - before.left - side) <= 1
+    assert abs(after.top - before.top - above) <= 1
+
+
+@quick
+@given(numbers, st.integers(40, 200), st.integers(-60, 60))
+def test_a_lamps_reflection_hardly_changes_the_digit(number: int, spread: int, away: int) -> None:
+    pixels = (page(number).pixels * 0.5).astype(np.uint8)
+    height, width = pixels.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    distance = np.hypot(x - width / 2 - away, y - height / 2 - away)
+    light = 100 * np.exp(-0.5 * (distance / spread) ** 2)
+    assert difference(pixels, (pixels + light[..., None]).astype(np.uint8)) < 10
 
 
 @quick
@@ -289,6 +318,41 @@ def test_centring_cuts_no_ink_off() -> None:
     assert (image > 127).any(axis=0).sum() >= 19
 
 
+def test_centring_moves_no_ink_that_reaches_both_ends() -> None:
+    mask = np.zeros((80, 80), bool)
+    mask[:20, :20] = mask[:2] = mask[:, :2] = True
+    image = crop(mask)
+    assert image[8, 8:].min() > 100
+    assert image[8:, 8].min() > 100
+
+
+def shown(draw: Callable[[np.ndarray], object]) -> np.ndarray:
+    pixels = np.full((300, 400, 3), 255, np.uint8)
+    draw(pixels)
+    return pixels
+
+
+INK, PAPER = (20, 20, 20), (250, 250, 250)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        page(3).pixels,
+        shown(lambda p: cv2.line(p, (200, 60), (200, 240), INK, 40)),
+        shown(lambda p: cv2.line(p, (150, 150), (250, 150), INK, 80)),
+        shown(lambda p: cv2.circle(p, (200, 150), 90, INK, -1)),
+        shown(lambda p: cv2.ellipse(p, (200, 150), (50, 90), 0, 0, 360, INK, 60)),
+        shown(lambda p: cv2.rectangle(p, (120, 50), (280, 250), INK, 12)),
+        np.where(np.arange(400)[:, None] < 200, page(3, 5).pixels[:, :400] // 2, 255),
+    ],
+    ids=["a digit", "a 1", "a bar", "a disc", "a 0", "a form's box", "half a page in a shadow"],
+)
+def test_what_is_no_page_is_looked_at_as_a_whole(pixels: np.ndarray) -> None:
+    height, width = pixels.shape[:2]
+    assert find_page(pixels) == Box(0, 0, width, height)
+
+
 def test_a_thick_ruled_line_through_the_digits_is_left_out() -> None:
     pixels = page(3, 5).pixels.copy()
     middle = one(page(3).pixels).box.bottom - 6
@@ -366,6 +430,8 @@ def predict(images: np.ndarray) -> np.ndarray:
         ("blurred", 0.8),
         ("noisy", 0.8),
         ("dim light", 0.8),
+        ("dark window", 0.9),
+        ("light window", 0.9),
         ("perspective", 0.9),
         ("rows", 0.8),
         ("broken", 0.7),
