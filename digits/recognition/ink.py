@@ -19,6 +19,7 @@ DARKEST = 0.05  # least brightness of a ground, share of white, because it is di
 LEVEL_SHARE = 0.125  # of the longer side; within it the strength of the ink is compared
 LEAST_CONTRAST = 0.08  # of the ground's brightness; pencil has 0.2 and more
 QUIET = 0.03  # of the ground's brightness; stronger noise is smoothed
+NEIGHBOURS = 20_000  # pixels compared with the next one, from which the noise is estimated
 NOISE_FACTOR = 5.0  # ink differs from the ground by so many standard deviations of its noise
 FAINTEST = 0.8  # of the strongest ink; a region's ink is compared with no less than this
 EDGE = 0.5  # of the strongest ink nearby; strong ink is at least as dark
@@ -168,8 +169,9 @@ def _without_noise(darkness: np.ndarray, side: int) -> np.ndarray:
         darkness: `float32 (height, width)`, as `contrast` gives it.
         side: pixels; about the width of a stroke, which bounds what is smoothed.
     """
-    rows = darkness[:: -(-darkness.shape[0] // SAMPLE_SIDE)]
-    steps = np.abs(np.diff(rows, axis=1, prepend=rows[:, :1]))
+    values = darkness.ravel()
+    step = values.size // NEIGHBOURS + 1
+    steps = np.abs(values[1::step] - values[:-1:step])
     noise = 1.4826 * float(np.median(steps)) / np.sqrt(2)  # were it Gaussian
     # A Gaussian of this spread leaves QUIET of white noise.
     spread = min(noise / QUIET / (2 * np.sqrt(np.pi)), side / 4)
