@@ -48,6 +48,8 @@ def split(part: Part, predict: Predict, is_alone: bool) -> list[Part]:
     if np.log(whole) > -cost:  # no cut pays
         return [part]
     small = _resized(part.mask, min(1.0, HEIGHT / height))
+    if not small.mask.any():  # lines so thin that they fall between its pixels
+        return [part]
     seams = _seams(small)
     last = len(seams) - 1
     pieces = {(0, last): small}

@@ -24,6 +24,8 @@ from digits.recognition.digitizing import (
     examine,
 )
 from digits.recognition.page import find as find_page
+from digits.recognition.parts import Part
+from digits.recognition.touching import split
 
 BUNCH = load_digits()
 # As MNIST's: 28 x 28, the paper black. Only those whose strokes hang together.
@@ -478,6 +480,13 @@ def test_a_model_parts_digits_that_touch() -> None:
     assert [digit.position for digit in digits] == [0, 1]
     assert digits[0].box.right == pytest.approx(156, abs=16)  # a stroke
     assert digits[1].box.left == pytest.approx(156, abs=16)  # a stroke
+
+
+def test_a_line_that_is_too_thin_to_be_cut_stays_whole() -> None:
+    mask = np.eye(400, k=1, dtype=bool)  # none of it is in a row and column that 5 divides
+    mask[1, 1] = mask[2, 0] = mask[399, 399] = True
+    part = Part(Box(0, 0, 400, 400), mask, 1)
+    assert split(part, lambda images: np.full((len(images), 10), 0.1), is_alone=True) == [part]
 
 
 @pytest.mark.parametrize(("radius", "others", "count"), [(20, [], 1), (45, [], 2), (20, [250], 3)])
