@@ -11,7 +11,7 @@
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,7 +141,8 @@ def _belongs(low: Piece, high: Piece, typical: float, strokes: Sequence[np.ndarr
     is_piece = (is_low or is_stacked) and whole.width < WIDE * height
     if not (is_piece or is_over):
         return False
-    return _gap(low, high, strokes) < (GAP if is_piece else HAIR) * width
+    least = (GAP if is_piece else HAIR) * width
+    return any(each < least for each in _gaps(low, high, strokes))
 
 
 def _is_dotted(stem: Piece, dot: Extent) -> bool:
@@ -157,8 +158,9 @@ def _is_dotted(stem: Piece, dot: Extent) -> bool:
     )
 
 
-def _gap(one: Piece, other: Piece, strokes: Sequence[np.ndarray]) -> float:
-    return min(gap(strokes[i], strokes[j]) for i in one.numbers for j in other.numbers)
+def _gaps(one: Piece, other: Piece, strokes: Sequence[np.ndarray]) -> Iterator[float]:
+    """Measure from each stroke to each: the first that is short enough decides."""
+    return (gap(strokes[i], strokes[j]) for i in one.numbers for j in other.numbers)
 
 
 def _touching(pieces: list[Piece], strokes: Sequence[np.ndarray]) -> list[list[Piece]]:
@@ -179,7 +181,7 @@ def _touch(one: Piece, other: Piece, strokes: Sequence[np.ndarray]) -> bool:
     a, b = one.extent, other.extent
     if min(a.right, b.right) < max(a.left, b.left) or min(a.bottom, b.bottom) < max(a.top, b.top):
         return False
-    return _gap(one, other, strokes) <= 0
+    return any(each <= 0 for each in _gaps(one, other, strokes))
 
 
 def _without_specks(

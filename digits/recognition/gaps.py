@@ -4,6 +4,8 @@ import numpy as np
 
 from digits.recognition.strokes import lines
 
+PAIRS = 100_000  # of lines that are compared at a time, which bounds the memory
+
 
 def gap(one: np.ndarray, other: np.ndarray) -> float:
     """Measure the paper between the ink of two strokes, in pixels; at most 0 where they touch.
@@ -11,7 +13,13 @@ def gap(one: np.ndarray, other: np.ndarray) -> float:
     Args:
         one, other: `float64 (points, 3)`, see `strokes`.
     """
-    a, b = lines(one)[:, None], lines(other)[None]
+    several, b = lines(one)[:, None], lines(other)[None]
+    step = PAIRS // len(other) + 1
+    return min(_shortest(several[i : i + step], b) for i in range(0, len(one), step))
+
+
+def _shortest(a: np.ndarray, b: np.ndarray) -> float:
+    """Measure from each of these lines, `(N, 1, 5)`, to each of those, `(1, M, 5)`."""
     reach = (a[..., 4] + b[..., 4]) / 2
     ends = [_distance(a[..., :2], b), _distance(a[..., 2:4], b)]
     ends += [_distance(b[..., :2], a), _distance(b[..., 2:4], a)]

@@ -88,7 +88,8 @@ def _atoms(pieces: Sequence[Strokes], height: float) -> list[Strokes]:
     for piece in pieces:
         width = extent(piece[0]).width
         if len(piece) == 1 and width > WIDE * height:
-            atoms += [[part] for part in _cut(piece[0], int(STEPS * width / height + 0.5))]
+            count = int(min(STEPS * width / height + 0.5, MOST + 1))  # a dash has thousands
+            atoms += [[part] for part in _cut(piece[0], count)]
         else:
             atoms.append(piece)
     extents = [_extent(atom) for atom in atoms]

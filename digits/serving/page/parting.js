@@ -87,7 +87,7 @@ function atomsOf(/** @type {Ink[][]} */ pieces, /** @type {number} */ height) {
   for (const piece of pieces) {
     const width = widthOf(piece[0].extent);
     if (piece.length === 1 && width > WIDE * height) {
-      const count = Math.floor((STEPS * width) / height + 0.5);
+      const count = Math.floor(Math.min((STEPS * width) / height + 0.5, MOST + 1)); // a dash has thousands
       for (const each of cut(piece[0].points, count)) atoms.push([each]);
     } else {
       atoms.push(piece);

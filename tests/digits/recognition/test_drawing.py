@@ -1,5 +1,7 @@
 """Digits that a pen wrote: grouped, parted, laid on the grid."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -95,8 +97,32 @@ class TestGap:
     def test_lines_that_cross_touch(self) -> None:
         assert gap(pen([(0, 0), (100, 100)]), pen([(0, 100), (100, 0)])) <= 0
 
+    def test_long_strokes_take_little_memory(self) -> None:
+        way = np.random.default_rng(0).normal(0, 1, (4000, 2)).cumsum(axis=0)
+        one = np.pad(way, ((0, 0), (0, 1)), constant_values=10)
+        other = one + np.array([300, 0, 0])
+        tracemalloc.start()
+        whole = gap(one, other)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 50e6  # bytes; 128 MB for one number of each pair
+        assert whole == min(gap(one[:2500], other), gap(one[2499:], other))
+
 
 class TestParting:
+    def test_a_dash_is_not_cut_into_thousands(self) -> None:
+        dash = pen([(0, 0), (8000, 0)], width=0.125)
+
+        def doubt(images: np.ndarray) -> np.ndarray:
+            assert len(images) == 1  # the whole; no part is looked at
+            return np.full((1, 10), 0.1)
+
+        tracemalloc.start()
+        assert len(parted([[dash]], doubt)) == 1
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 5e6  # bytes; 400,000 parts took 100 times as much
+
     def test_digits_are_parted_where_the_model_is_surer(self) -> None:
         pieces = [[stroke] for stroke in (*written("1"), *written("1", left=140))]
 

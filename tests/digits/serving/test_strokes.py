@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from digits.base.errors import UserError
-from digits.serving.strokes import MOST_STROKES, parse_strokes
+from digits.serving.strokes import MOST_POINTS, MOST_STROKES, parse_strokes
 
 
 def packed(*strokes: list[int]) -> bytes:
@@ -28,7 +28,8 @@ def test_numbers_are_eighths_of_a_pixel() -> None:
         (b"\xff\xff", "has not the -1 points"),
         (packed([1, 2, 0]), "no width"),
         (packed([32_767, 2, 8]), "beyond"),
-        (packed(*[[1, 2, 8]] * (MOST_STROKES + 1)), "at most 1,000"),
+        (packed(*[[1, 2, 8]] * (MOST_STROKES + 1)), "at most 1,000 strokes"),
+        (packed([1, 2, 8] * MOST_POINTS, [1, 2, 8]), "at most 20,000 points"),
     ],
 )
 def test_what_is_no_stroke_is_refused(body: bytes, reason: str) -> None:
