@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from digits.recognition import ruling
-from digits.recognition.crops import scaled
+from digits.recognition.samples import sampled, shrunk, spread
 
 GROUND_SHARE = 0.25  # of the shorter side; anything broader is part of the ground, not a stroke
 AROUND = 0.5  # least share of the picture's edge that a sheet's surroundings cover
@@ -39,11 +39,11 @@ def find(picture: np.ndarray) -> np.ndarray:
     """
     side = round(STROKE_SHARE * max(picture.shape)) | 1
     darkness = _without_noise(contrast(_without_surroundings(picture)), side)
-    sample = _sample(darkness)
+    sample = sampled(darkness, SAMPLE_SIDE)
     centre = np.median(sample)
-    spread = 1.4826 * float(np.median(np.abs(sample - centre)))  # were it Gaussian
+    noise = spread(sample - centre)
     darkness -= centre
-    is_marked = darkness > max(LEAST_CONTRAST, NOISE_FACTOR * spread)
+    is_marked = darkness > max(LEAST_CONTRAST, NOISE_FACTOR * noise)
     if not is_marked.any():
         return is_marked
     strongest = float(np.percentile(darkness[is_marked], 97))
@@ -116,7 +116,7 @@ def _without_surroundings(picture: np.ndarray) -> np.ndarray:
     It is darker or lighter than the sheet, smaller, along the most of the picture's edge,
     and plain: nothing that is written gets lost.
     """
-    grey = cv2.cvtColor(_shrunk(_sample(picture), GROUND_SIDE), cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(shrunk(sampled(picture, SAMPLE_SIDE), GROUND_SIDE), cv2.COLOR_RGB2GRAY)
     threshold, _ = cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU)
     is_other = (grey > threshold) != (np.median(grey) > threshold)
     edge = np.ones(grey.shape, bool)
@@ -135,7 +135,7 @@ def _without_surroundings(picture: np.ndarray) -> np.ndarray:
         return picture
     outer = _stretched(cv2.dilate(around, _disc(5)), picture.shape) > 0
     painted = picture.copy()
-    painted[outer] = np.median(_sample(picture)[~_sample(outer)], axis=0)
+    painted[outer] = np.median(sampled(picture, SAMPLE_SIDE)[~sampled(outer, SAMPLE_SIDE)], axis=0)
     return painted
 
 
@@ -145,12 +145,12 @@ def contrast(picture: np.ndarray) -> np.ndarray:
     Returns:
         `float32 (height, width)`, 0 the ground, 1 black on white.
     """
-    small, values = _shrunk(picture, GROUND_SIDE), picture
+    small, values = shrunk(picture, GROUND_SIDE), picture
     if _is_dark(small):
         small, values = ~small, ~values
     ground = _ground(small)
     least = ground.clip(255 * DARKEST)
-    sample = _sample(values)
+    sample = sampled(values, SAMPLE_SIDE)
     there, least_there = (_stretched(each, sample.shape) for each in (ground, least))
     missing = (there - sample) / least_there
     # Seen along the ink's colour, that is, what differs most from the ground.
@@ -171,11 +171,10 @@ def _without_noise(darkness: np.ndarray, side: int) -> np.ndarray:
     """
     values = darkness.ravel()
     step = values.size // NEIGHBOURS + 1
-    steps = np.abs(values[1::step] - values[:-1:step])
-    noise = 1.4826 * float(np.median(steps)) / np.sqrt(2)  # were it Gaussian
-    # A Gaussian of this spread leaves QUIET of white noise.
-    spread = min(noise / QUIET / (2 * np.sqrt(np.pi)), side / 4)
-    return cv2.GaussianBlur(darkness, (0, 0), spread) if spread > 0.5 else darkness
+    noise = spread(values[1::step] - values[:-1:step]) / np.sqrt(2)
+    # A Gaussian as wide leaves QUIET of white noise.
+    width = min(noise / QUIET / (2 * np.sqrt(np.pi)), side / 4)
+    return cv2.GaussianBlur(darkness, (0, 0), width) if width > 0.5 else darkness
 
 
 def _around(darkness: np.ndarray) -> np.ndarray:
@@ -183,7 +182,7 @@ def _around(darkness: np.ndarray) -> np.ndarray:
     # Thin strokes keep their darkness: of each block the darkest pixel.
     block = max(1, round(max(darkness.shape) / GROUND_SIDE)) | 1
     darkest = cv2.dilate(darkness, _square(block))
-    small = _shrunk(darkest, GROUND_SIDE, cv2.INTER_NEAREST)
+    small = shrunk(darkest, GROUND_SIDE, cv2.INTER_NEAREST)
     reach = int(max(small.shape) * LEVEL_SHARE) | 1
     darkest = cv2.dilate(small, _disc(round(reach / STEPS)), iterations=STEPS)
     small = cv2.blur(darkest, (reach, reach))
@@ -215,20 +214,9 @@ def _ground(picture: np.ndarray) -> np.ndarray:
     return closed[reach:-reach, reach:-reach].astype(np.float32) / 16
 
 
-def _sample(image: np.ndarray) -> np.ndarray:
-    """Take every n-th pixel of an image that is longer than SAMPLE_SIDE."""
-    step = -(-max(image.shape[:2]) // SAMPLE_SIDE)
-    return image[::step, ::step]
-
-
 def _stretched(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Resize an image to the height and width of this shape."""
     return cv2.resize(image, shape[1::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def _shrunk(image: np.ndarray, side: int, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
-    """Shrink an image until its longer side has at most this many pixels."""
-    return scaled(image, min(1.0, side / max(image.shape[:2])), interpolation)
 
 
 def _square(side: int) -> np.ndarray:

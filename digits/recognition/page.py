@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from digits.recognition.boxes import Box
-from digits.recognition.crops import scaled
+from digits.recognition.samples import sampled, shrunk, spread
 
 SIDE = 128  # pixels of the longer side at which the page is looked for
 AROUND = 0.5  # least share of the picture's edge along which its surroundings are
@@ -26,16 +26,12 @@ def find(picture: np.ndarray) -> Box:
     """
     height, width = picture.shape[:2]
     whole = Box(0, 0, width, height)
-    step = -(-max(height, width) // (2 * SIDE))  # every n-th pixel first, which is quicker
-    sample = picture[::step, ::step]
-    scale = min(1.0, SIDE / max(sample.shape))
-    small = scaled(sample, scale, cv2.INTER_AREA)
+    small = shrunk(sampled(picture, 2 * SIDE), SIDE)
     edge = np.ones(small.shape[:2], bool)
     edge[1:-1, 1:-1] = False
     around = np.full_like(small, np.median(small[edge], axis=0))
     difference = np.maximum.reduce(cv2.split(cv2.absdiff(small, around)))
-    spread = 1.4826 * float(np.median(difference[edge]))  # were it Gaussian
-    differs = (difference > min(EVEN + 3 * spread, PLAIN)).astype(np.uint8)
+    differs = (difference > min(EVEN + 3 * spread(difference[edge]), PLAIN)).astype(np.uint8)
     outlines, _ = cv2.findContours(differs, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not outlines or differs[edge].mean() > 1 - AROUND:
         return whole

@@ -88,11 +88,10 @@ def _resized(mask: np.ndarray, scale: float) -> Part:
 def _in_place(digit: Part, part: Part, small: Part) -> Part:
     """Bring a digit of a shrunk part back to the part's place and size."""
     down, across = part.box.height / small.box.height, part.box.width / small.box.width
-    there = digit.box.scaled(down, across)
+    there = digit.box.scaled(down, across).moved(part.box.left, part.box.top)
     size = there.width, there.height
     mask = cv2.resize(digit.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    box = Box(part.box.left + there.left, part.box.top + there.top, *size)
-    return Part(box, mask, digit.stroke * down)
+    return Part(there, mask, digit.stroke * down)
 
 
 def _seams(part: Part) -> list[np.ndarray]:

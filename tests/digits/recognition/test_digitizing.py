@@ -320,7 +320,7 @@ def test_centring_cuts_no_ink_off() -> None:
     assert (image > 127).any(axis=0).sum() >= 19
 
 
-def test_centring_moves_no_ink_that_reaches_both_ends() -> None:
+def test_ink_that_reaches_two_edges_is_centred() -> None:
     mask = np.zeros((80, 80), bool)
     mask[:20, :20] = mask[:2] = mask[:, :2] = True
     image = crop(mask)
@@ -334,7 +334,7 @@ def shown(draw: Callable[[np.ndarray], object]) -> np.ndarray:
     return pixels
 
 
-INK, PAPER = (20, 20, 20), (250, 250, 250)
+INK = (20, 20, 20)
 
 
 @pytest.mark.parametrize(
