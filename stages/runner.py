@@ -35,7 +35,7 @@ def run(main: Callable[..., None], stage: str, *, of_model: bool = False) -> NoR
     if of_model:
         parser.add_argument("model", help="one of `models` in params.yaml")
     arguments = vars(parser.parse_args())
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(KILLED))  # so that `finally` runs
+    signal.signal(signal.SIGTERM, _stop)
     try:
         checked = params.load()
         if of_model and arguments["model"] not in checked.models:
@@ -52,6 +52,12 @@ def run(main: Callable[..., None], stage: str, *, of_model: bool = False) -> NoR
             _leave(KILLED)
         raise
     sys.exit(0)
+
+
+def _stop(*_: object) -> NoReturn:
+    """Raise, so that `finally` runs; to its end: `timeout` sends SIGTERM twice."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(KILLED)
 
 
 def _leave(code: int) -> NoReturn:

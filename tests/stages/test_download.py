@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -128,15 +129,21 @@ class TestFailed:
         assert f"dir:mine: {FILES[3]} has SHA-256 " in done.stderr
         assert newest_run(workspace).info.status == "FAILED"
 
+    @pytest.mark.parametrize("signals", [1, 20])
     def test_a_signal_while_a_mirror_is_silent(
-        self, workspace: Path, mirrors: Callable[..., None], start: Start
+        self, signals: int, workspace: Path, mirrors: Callable[..., None], start: Start
     ) -> None:
+        """Further ones come while the first is obeyed: `timeout` sends two, not always at once."""
         with socket.create_server(("127.0.0.1", 0)) as silent:
             mirrors(f"http://127.0.0.1:{silent.getsockname()[1]}/")
             process = start(workspace, "stages.download")
-            silent.accept()  # asked, and answers nothing
-            process.terminate()
-            _, stderr = process.communicate(timeout=LIMIT)
+            connection, _ = silent.accept()
+            with connection:
+                assert connection.recv(2**16).startswith(f"GET /{FILES[0]}.gz ".encode())
+                for _ in range(signals):
+                    process.terminate()
+                    time.sleep(0.001)
+                _, stderr = process.communicate(timeout=LIMIT)
         assert (process.returncode, stderr) == (143, "")
         assert newest_run(workspace).info.status == "KILLED"
 
