@@ -26,6 +26,7 @@ __all__ = [
     "Digit",
     "Sheet",
     "TooManyDigitsError",
+    "check_deadline",
     "decode",
     "digitize",
     "examine",
@@ -115,16 +116,16 @@ def examine(
     pixels = decode(picture) if isinstance(picture, bytes) else picture
     if pixels.ndim == 2:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
-    _check_deadline(deadline)
+    check_deadline(deadline)
     place = page.find(pixels)
     working = _resized(pixels[place.top : place.bottom, place.left : place.right])
     mask = ink.find(working)
-    _check_deadline(deadline)
+    check_deadline(deadline)
     found = parts.find(mask)
     _check_count(len(found), most_digits)
     if predict:
         found = joining.join(found, predict)
-        _check_deadline(deadline)
+        check_deadline(deadline)
         found = _cut_apart(found, predict, deadline, most_digits)
     scale = np.array([place.height, place.width]) / working.shape[:2]
     digits = [
@@ -141,13 +142,21 @@ def _cut_apart(
     """Cut digits that touch, and stop at the deadline or at one digit too many."""
     digits: list[Part] = []
     for index, part in enumerate(found):
-        _check_deadline(deadline)
+        check_deadline(deadline)
         digits += touching.split(part, predict, is_alone=len(found) == 1)
         _check_count(len(digits) + len(found) - index - 1, most_digits)
     return digits
 
 
-def _check_deadline(deadline: float | None) -> None:
+def check_deadline(deadline: float | None) -> None:
+    """Give up what takes too long.
+
+    Args:
+        deadline: a time of `time.monotonic`; None: there is none.
+
+    Raises:
+        DeadlineError: it has passed.
+    """
     if deadline is not None and time.monotonic() > deadline:
         raise DeadlineError(
             "the picture takes too long to read; send a smaller one, or one with fewer digits"

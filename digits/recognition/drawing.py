@@ -13,11 +13,12 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from digits.recognition.boxes import Box
-from digits.recognition.digitizing import Digit
+from digits.recognition.digitizing import Digit, check_deadline
 from digits.recognition.gaps import gap
 from digits.recognition.parting import parted
 from digits.recognition.strokes import Extent, crop, extent
@@ -39,6 +40,13 @@ DASH = 3.0  # times wider than high: no digit
 SAME_ROW = 0.4  # of the lower one's height side by side
 
 
+class Drawn(NamedTuple):
+    """A stroke and what it covers."""
+
+    stroke: np.ndarray
+    extent: Extent
+
+
 @dataclass(frozen=True, eq=False)
 class Piece:
     """Strokes that belong together: their numbers, what they cover, their mean width."""
@@ -53,17 +61,27 @@ class Piece:
         return Piece(numbers, self.extent.around(other.extent), max(self.width, other.width))
 
 
-def find(strokes: Sequence[np.ndarray], predict: Predict | None = None) -> list[Digit]:
+def find(
+    strokes: Sequence[np.ndarray],
+    predict: Predict | None = None,
+    deadline: float | None = None,
+) -> list[Digit]:
     """Find the digits that were drawn, row by row, from left to right.
 
     Args:
         strokes: see `strokes`, each with at least one point.
         predict: gives probabilities, `(N, classes)`, of images `uint8 (N, 28, 28)`. With it
             digits that touch are parted; without it, as while the pen is down, they stay.
+        deadline: a time of `time.monotonic`, checked before each piece is compared or parted.
+
+    Raises:
+        DeadlineError: the deadline has passed.
     """
-    clusters = _touching(_join(_pieces(strokes), strokes), strokes)
+    drawn = [Drawn(stroke, extent(stroke)) for stroke in strokes]
+    clusters = _touching(_join(_pieces(drawn), drawn, deadline), drawn, deadline)
     digits: list[tuple[list[np.ndarray], Extent]] = []
     for pieces in clusters:
+        check_deadline(deadline)
         several = [[strokes[number] for number in sorted(piece.numbers)] for piece in pieces]
         if predict:
             digits += [(each, _extent(each)) for each in parted(several, predict)]
@@ -92,14 +110,14 @@ def _extent(strokes: Sequence[np.ndarray]) -> Extent:
     return covered
 
 
-def _pieces(strokes: Sequence[np.ndarray]) -> list[Piece]:
+def _pieces(drawn: Sequence[Drawn]) -> list[Piece]:
     return [
-        Piece((number,), extent(stroke), float(stroke[:, 2].sum()) / len(stroke))
-        for number, stroke in enumerate(strokes)
+        Piece((number,), covered, float(stroke[:, 2].sum()) / len(stroke))
+        for number, (stroke, covered) in enumerate(drawn)
     ]
 
 
-def _join(pieces: list[Piece], strokes: Sequence[np.ndarray]) -> list[Piece]:
+def _join(pieces: list[Piece], drawn: Sequence[Drawn], deadline: float | None) -> list[Piece]:
     """Join pieces with what they belong to, the highest first."""
     if not pieces:
         return []
@@ -107,19 +125,20 @@ def _join(pieces: list[Piece], strokes: Sequence[np.ndarray]) -> list[Piece]:
     typical = heights[int(TALL * (len(heights) - 1))]
     joined: list[Piece] = []
     for piece in sorted(pieces, key=lambda piece: -piece.extent.height):
+        check_deadline(deadline)
         # A piece may lie between others, and what it makes of one may reach the next.
         for other in list(joined):
             low, high = (
                 (piece, other) if piece.extent.height <= other.extent.height else (other, piece)
             )
-            if _belongs(low, high, typical, strokes):
+            if _belongs(low, high, typical, drawn):
                 joined.remove(other)
                 piece = high.joined(low)
         joined.append(piece)
     return joined
 
 
-def _belongs(low: Piece, high: Piece, typical: float, strokes: Sequence[np.ndarray]) -> bool:
+def _belongs(low: Piece, high: Piece, typical: float, drawn: Sequence[Drawn]) -> bool:
     """Decide whether a piece is of the same digit as one that is no lower."""
     a, b = low.extent, high.extent
     across = min(a.right, b.right) - max(a.left, b.left)
@@ -142,7 +161,7 @@ def _belongs(low: Piece, high: Piece, typical: float, strokes: Sequence[np.ndarr
     if not (is_piece or is_over):
         return False
     least = (GAP if is_piece else HAIR) * width
-    return any(each < least for each in _gaps(low, high, strokes))
+    return any(each < least for each in _gaps(low, high, drawn, least))
 
 
 def _is_dotted(stem: Piece, dot: Extent) -> bool:
@@ -158,30 +177,33 @@ def _is_dotted(stem: Piece, dot: Extent) -> bool:
     )
 
 
-def _gaps(one: Piece, other: Piece, strokes: Sequence[np.ndarray]) -> Iterator[float]:
-    """Measure from each stroke to each: the first that is short enough decides."""
-    return (gap(strokes[i], strokes[j]) for i in one.numbers for j in other.numbers)
+def _gaps(one: Piece, other: Piece, drawn: Sequence[Drawn], most: float) -> Iterator[float]:
+    """Measure from each stroke to each whose box is no farther away than `most`."""
+    for a in (drawn[number] for number in one.numbers):
+        for b in (drawn[number] for number in other.numbers):
+            if a.extent.away(b.extent) <= most:
+                yield gap(a.stroke, b.stroke)
 
 
-def _touching(pieces: list[Piece], strokes: Sequence[np.ndarray]) -> list[list[Piece]]:
+def _touching(
+    pieces: list[Piece], drawn: Sequence[Drawn], deadline: float | None
+) -> list[list[Piece]]:
     """Group the pieces whose ink touches."""
     clusters: list[list[Piece]] = []
     for piece in pieces:
+        check_deadline(deadline)
         near = [
-            cluster
-            for cluster in clusters
-            if any(_touch(piece, other, strokes) for other in cluster)
+            cluster for cluster in clusters if any(_touch(piece, other, drawn) for other in cluster)
         ]
         clusters = [cluster for cluster in clusters if cluster not in near]
         clusters.append([*(each for cluster in near for each in cluster), piece])
     return clusters
 
 
-def _touch(one: Piece, other: Piece, strokes: Sequence[np.ndarray]) -> bool:
-    a, b = one.extent, other.extent
-    if min(a.right, b.right) < max(a.left, b.left) or min(a.bottom, b.bottom) < max(a.top, b.top):
+def _touch(one: Piece, other: Piece, drawn: Sequence[Drawn]) -> bool:
+    if one.extent.away(other.extent) > 0:
         return False
-    return any(each <= 0 for each in _gaps(one, other, strokes))
+    return any(each <= 0 for each in _gaps(one, other, drawn, 0))
 
 
 def _without_specks(

@@ -46,6 +46,12 @@ class Extent(NamedTuple):
             max(self.bottom, other.bottom),
         )
 
+    def away(self, other: "Extent") -> float:
+        """Return how far away another is, aside or below: at most 0 where they meet."""
+        aside = max(self.left, other.left) - min(self.right, other.right)
+        below = max(self.top, other.top) - min(self.bottom, other.bottom)
+        return max(aside, below)
+
 
 def lines(stroke: np.ndarray) -> np.ndarray:
     """Divide a stroke into lines: `float64 (points, 5)`, x and y of both ends, and the width."""

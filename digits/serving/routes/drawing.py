@@ -89,7 +89,10 @@ def router(service: Service) -> APIRouter:
         start = time.perf_counter()
         body, main = await request.body(), service.served[0].recognizer
         predict = None if unfinished else main.classify
-        digits = await service.drawings.run(lambda: drawing.find(parse_strokes(body), predict))
+        deadline = time.monotonic() + service.limits.seconds
+        digits = await service.drawings.run(
+            lambda: drawing.find(parse_strokes(body), predict, deadline)
+        )
         if len(digits) > service.limits.digits:
             raise UserError(f"{len(digits)} digits: at most {service.limits.digits} are answered")
         wish = replace(wish, collect=wish.collect and not unfinished)

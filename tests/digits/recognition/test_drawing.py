@@ -1,5 +1,6 @@
 """Digits that a pen wrote: grouped, parted, laid on the grid."""
 
+import time
 import tracemalloc
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from benchmarks import browser
 from digits.recognition import drawing
 from digits.recognition.boxes import Box
+from digits.recognition.digitizing import DeadlineError
 from digits.recognition.gaps import gap
 from digits.recognition.parting import parted
 from digits.recognition.strokes import crop
@@ -98,15 +100,38 @@ class TestGap:
         assert gap(pen([(0, 0), (100, 100)]), pen([(0, 100), (100, 0)])) <= 0
 
     def test_long_strokes_take_little_memory(self) -> None:
-        way = np.random.default_rng(0).normal(0, 1, (4000, 2)).cumsum(axis=0)
+        way = np.random.default_rng(0).normal(0, 1, (1500, 2)).cumsum(axis=0)
         one = np.pad(way, ((0, 0), (0, 1)), constant_values=10)
         other = one + np.array([300, 0, 0])
         tracemalloc.start()
         whole = gap(one, other)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert peak < 50e6  # bytes; 128 MB for one number of each pair
-        assert whole == min(gap(one[:2500], other), gap(one[2499:], other))
+        assert peak < 15e6  # bytes; 18 MB for one number of each pair
+        assert whole == min(gap(one[:900], other), gap(one[899:], other))
+
+
+class TestFind:
+    def test_in_a_scribble_only_strokes_near_each_other_are_compared(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        compared = 0
+
+        def counted(one: np.ndarray, other: np.ndarray) -> float:
+            nonlocal compared
+            compared += 1
+            return gap(one, other)
+
+        monkeypatch.setattr(drawing, "gap", counted)
+        places = np.random.default_rng(0).uniform(0, 700, (200, 2))
+        drawing.find([pen([(x, y), (x + 60, y + 40)]) for x, y in places])
+        assert compared < 1_000  # 18,887 where all of a piece are compared
+
+    def test_is_given_up_at_its_deadline(self) -> None:
+        strokes = written("123")
+        assert len(drawing.find(strokes, deadline=time.monotonic() + 600)) == 3
+        with pytest.raises(DeadlineError, match="takes too long"):
+            drawing.find(strokes, deadline=time.monotonic() - 1)
 
 
 class TestParting:

@@ -1,10 +1,17 @@
 """Strokes that the page sends: read, or refused with a reason."""
 
+import threading
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from digits.base.errors import UserError
+from digits.recognition import drawing
+from digits.recognition.digitizing import DeadlineError, Digit
+from digits.serving.limits import Limits
 from digits.serving.strokes import MOST_POINTS, MOST_STROKES, parse_strokes
+from tests.digits.serving.conftest import Serve
 
 
 def packed(*strokes: list[int]) -> bytes:
@@ -35,3 +42,23 @@ def test_numbers_are_eighths_of_a_pixel() -> None:
 def test_what_is_no_stroke_is_refused(body: bytes, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         parse_strokes(body)
+
+
+def test_what_takes_too_long_holds_up_nobody(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up, find = threading.Event(), drawing.find
+
+    def watched(strokes: Sequence[np.ndarray], *arguments: object) -> list[Digit]:
+        try:
+            return find(strokes, *arguments)  # type: ignore[arg-type]
+        except DeadlineError:
+            given_up.set()
+            raise
+
+    monkeypatch.setattr(drawing, "find", watched)
+    client = serve(limits=Limits(seconds=0.02))
+    points = np.random.default_rng(0).integers(0, 8000, (MOST_STROKES, 10, 2))
+    scribble = np.pad(points, ((0, 0), (0, 0), (0, 1)), constant_values=32).reshape(-1, 30)
+    headers = {"Content-Type": "application/octet-stream"}
+    answer = client.post("/strokes", content=packed(*scribble.tolist()), headers=headers)
+    assert answer.status_code in (400, 408), answer.text
+    assert given_up.wait(10)  # seconds; to its end it takes much longer
