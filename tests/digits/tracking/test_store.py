@@ -93,9 +93,11 @@ class TestStore:
         assert stored(ended()).info.status == "FINISHED"
 
     def test_is_locked_beside_its_database(
-        self, tmp_path: Path, enter: Enter, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, enter: Enter, empty_store: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         enter(tmp_path)
+        (tmp_path / "shared").mkdir()
+        shutil.copy(empty_store, tmp_path / "shared")
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/shared/mlflow.db")
         ended()
         assert (tmp_path / "shared/mlflow.db.lock").exists()
@@ -158,18 +160,16 @@ class TestStore:
         assert capfd.readouterr() == ("", "")
 
     @pytest.mark.parametrize(
-        ("break_it", "message"),
+        ("make", "message"),
         [
-            (lambda db: (db.unlink(), db.mkdir()), "is a folder: rename it"),
+            (lambda db: db.mkdir(), "is a folder: rename it"),
             (lambda db: db.write_text("something else" * 99), "not a database; rename it to begin"),
         ],
     )
     def test_that_is_no_store_is_told(
-        self, tmp_path: Path, enter: Enter, break_it: Callable[[Path], object], message: str
+        self, tmp_path: Path, enter: Enter, make: Callable[[Path], object], message: str
     ) -> None:
-        enter(tmp_path)
-        ended()
-        break_it(tmp_path / "mlflow.db")
+        make(enter(tmp_path) / "mlflow.db")
         with pytest.raises(UserError, match=message) as raised:
             ended()
         assert "\n" not in str(raised.value)
@@ -185,9 +185,8 @@ class TestStore:
                 ended()
 
     def test_that_is_not_writable_is_told(
-        self, tmp_path: Path, enter: Enter, monkeypatch: pytest.MonkeyPatch
+        self, workspace: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        enter(tmp_path)
         ended()
         connect = sqlite3.connect
 
