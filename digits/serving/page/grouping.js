@@ -9,7 +9,7 @@
  * @typedef {{numbers: number[], extent: Extent, width: number}} Piece
  */
 
-import { around, covered, gap, heightOf, widthOf } from "./ink.js";
+import { around, away, covered, gap, heightOf, widthOf } from "./ink.js";
 import { part } from "./parting.js";
 
 const LOW = 0.6;
@@ -95,7 +95,9 @@ function belongs(/** @type {Piece} */ low, /** @type {Piece} */ high, typical, s
   const isStacked = down < 0.5 * heightOf(a) && heightOf(whole) < WIDE * height;
   const isPiece = (isLow || isStacked) && widthOf(whole) < WIDE * height;
   if (!isPiece && !isOver) return false;
-  return gapBetween(low, high, strokes) < (isPiece ? GAP : HAIR) * width;
+  const least = (isPiece ? GAP : HAIR) * width;
+  for (const each of gaps(low, high, strokes, least)) if (each < least) return true;
+  return false;
 }
 
 function isDotted(/** @type {Piece} */ stem, /** @type {Extent} */ dot) {
@@ -111,12 +113,13 @@ function isDotted(/** @type {Piece} */ stem, /** @type {Extent} */ dot) {
   );
 }
 
-function gapBetween(/** @type {Piece} */ one, /** @type {Piece} */ other, strokes) {
-  let least = Infinity;
-  for (const i of one.numbers) {
-    for (const j of other.numbers) least = Math.min(least, gap(strokes[i], strokes[j]));
+/** From each stroke to each whose box is no farther away than `most`. */
+function* gaps(/** @type {Piece} */ one, /** @type {Piece} */ other, strokes, most) {
+  for (const a of one.numbers.map((number) => strokes[number])) {
+    for (const b of other.numbers.map((number) => strokes[number])) {
+      if (away(a.extent, b.extent) <= most) yield gap(a, b);
+    }
   }
-  return least;
 }
 
 /** @returns {Piece[][]} clusters of pieces whose ink touches */
@@ -133,10 +136,9 @@ function touching(/** @type {Piece[]} */ pieces, /** @type {Ink[]} */ strokes) {
 }
 
 function touch(/** @type {Piece} */ one, /** @type {Piece} */ other, strokes) {
-  const [a, b] = [one.extent, other.extent];
-  if (Math.min(a.right, b.right) < Math.max(a.left, b.left)) return false;
-  if (Math.min(a.bottom, b.bottom) < Math.max(a.top, b.top)) return false;
-  return gapBetween(one, other, strokes) <= 0;
+  if (away(one.extent, other.extent) > 0) return false;
+  for (const each of gaps(one, other, strokes, 0)) if (each <= 0) return true;
+  return false;
 }
 
 function withoutSpecks(/** @type {Group[]} */ groups) {

@@ -46,6 +46,13 @@ export const around = (/** @type {Extent} */ a, /** @type {Extent} */ b) => ({
   bottom: Math.max(a.bottom, b.bottom),
 });
 
+/** How far apart two are, aside or below: at most 0 where they meet. */
+export const away = (/** @type {Extent} */ a, /** @type {Extent} */ b) =>
+  Math.max(
+    Math.max(a.left, b.left) - Math.min(a.right, b.right),
+    Math.max(a.top, b.top) - Math.min(a.bottom, b.bottom),
+  );
+
 /** @returns {Extent} of several strokes */
 export const covered = (/** @type {Ink[]} */ strokes) =>
   strokes.map(({ extent }) => extent).reduce(around);
