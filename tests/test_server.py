@@ -23,6 +23,7 @@ import pytest
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
+from digits.base import yaml12
 from digits.data.splits import Split
 from tests.small_project import (
     BIN,
@@ -328,7 +329,11 @@ class TestSweep:
         (row,) = [row for row in json.loads(shown) if row["experiment"] == name]
         assert row["model"] == "mlp"
         assert row["sweep"] == f"rates-mlp {best.number}"
-        assert row["params"]["train.mlp.batch_size"] == best.params["train.mlp.batch_size"]
+        # A value that is the recipe's own is not shown; a rate is rounded to four digits.
+        values = yaml12.flatten(yaml12.read(project / "params.yaml")) | row["params"]
+        assert values["train.mlp.batch_size"] == best.params["train.mlp.batch_size"]
+        rate = best.params["train.mlp.learning_rate"]
+        assert values["train.mlp.learning_rate"] == pytest.approx(rate, rel=1e-3)
         assert "train.mlp.epochs" not in row["params"]  # the whole recipe
         tags = client.get_run(row["run"]).data.tags
         assert tags["sweep.run"] == best.user_attrs["run"]
