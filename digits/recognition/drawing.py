@@ -21,7 +21,7 @@ from digits.recognition.boxes import Box
 from digits.recognition.digitizing import Digit, check_deadline
 from digits.recognition.gaps import gap
 from digits.recognition.parting import parted
-from digits.recognition.strokes import Extent, crop, extent
+from digits.recognition.strokes import Extent, crop, extent, joint_extent
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -84,10 +84,10 @@ def find(
         check_deadline(deadline)
         several = [[strokes[number] for number in sorted(piece.numbers)] for piece in pieces]
         if predict:
-            digits += [(each, _extent(each)) for each in parted(several, predict)]
+            digits += [(each, joint_extent(each)) for each in parted(several, predict)]
         else:
             whole = [stroke for piece in several for stroke in piece]
-            digits.append((whole, _extent(whole)))
+            digits.append((whole, joint_extent(whole)))
     kept = _without_specks(digits)
     order = rows([covered for _, covered in kept])
     return [
@@ -101,13 +101,6 @@ def _box(covered: Extent) -> Box:
     """Return the smallest box of whole pixels around the ink."""
     left, top = math.floor(covered.left), math.floor(covered.top)
     return Box(left, top, math.ceil(covered.right) - left, math.ceil(covered.bottom) - top)
-
-
-def _extent(strokes: Sequence[np.ndarray]) -> Extent:
-    covered = extent(strokes[0])
-    for stroke in strokes[1:]:
-        covered = covered.around(extent(stroke))
-    return covered
 
 
 def _pieces(drawn: Sequence[Drawn]) -> list[Piece]:
@@ -153,7 +146,7 @@ def _belongs(low: Piece, high: Piece, typical: float, drawn: Sequence[Drawn]) ->
         return True
     # A speck farther away than it is large is none of it.
     width = min(max(low.width, high.width), size)
-    if max(-across, -down) > GAP * width:
+    if a.away(b) > GAP * width:
         return False
     whole = a.around(b)
     is_stacked = down < 0.5 * a.height and whole.height < WIDE * height
@@ -179,8 +172,9 @@ def _is_dotted(stem: Piece, dot: Extent) -> bool:
 
 def _gaps(one: Piece, other: Piece, drawn: Sequence[Drawn], most: float) -> Iterator[float]:
     """Measure from each stroke to each whose box is no farther away than `most`."""
-    for a in (drawn[number] for number in one.numbers):
-        for b in (drawn[number] for number in other.numbers):
+    for i in one.numbers:
+        for j in other.numbers:
+            a, b = drawn[i], drawn[j]
             if a.extent.away(b.extent) <= most:
                 yield gap(a.stroke, b.stroke)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from digits.base.selection import sureness
-from digits.recognition.strokes import Extent, crop, extent
+from digits.recognition.strokes import Extent, crop, extent, joint_extent
 
 Predict = Callable[[np.ndarray], np.ndarray]
 Strokes = list[np.ndarray]
@@ -33,7 +33,7 @@ def parted(pieces: Sequence[Strokes], predict: Predict) -> list[Strokes]:
         predict: gives probabilities, `(N, classes)`, of images `uint8 (N, 28, 28)`.
     """
     whole = [stroke for piece in pieces for stroke in piece]
-    covered = _extent(whole)
+    covered = joint_extent(whole)
     if covered.width < NARROW * covered.height:
         return [whole]
     confidence = float(predict(crop(whole)[None]).max())
@@ -78,7 +78,7 @@ def _best(
 
 
 def _may_be_digit(atoms: list[Strokes], height: float) -> bool:
-    covered = _extent(_flat(atoms))
+    covered = joint_extent(_flat(atoms))
     return covered.height >= LOW * height and LEAST * height < covered.width < WIDEST * height
 
 
@@ -92,7 +92,7 @@ def _atoms(pieces: Sequence[Strokes], height: float) -> list[Strokes]:
             atoms += [[part] for part in _cut(piece[0], count)]
         else:
             atoms.append(piece)
-    extents = [_extent(atom) for atom in atoms]
+    extents = [joint_extent(atom) for atom in atoms]
     order = sorted(range(len(atoms)), key=lambda i: extents[i].left + extents[i].right)
     return [atoms[index] for index in order]
 
@@ -119,10 +119,3 @@ def _cut(stroke: np.ndarray, count: int) -> list[np.ndarray]:
 
 def _flat(atoms: Sequence[Strokes]) -> Strokes:
     return [stroke for atom in atoms for stroke in atom]
-
-
-def _extent(strokes: Strokes) -> Extent:
-    covered = extent(strokes[0])
-    for stroke in strokes[1:]:
-        covered = covered.around(extent(stroke))
-    return covered

@@ -7,6 +7,7 @@ the pen was there, with round ends; the first one is a dot.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -71,6 +72,11 @@ def extent(stroke: np.ndarray) -> Extent:
     )
 
 
+def joint_extent(strokes: Sequence[np.ndarray]) -> Extent:
+    """Measure what several strokes cover together, at least one."""
+    return reduce(Extent.around, map(extent, strokes))
+
+
 def crop(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """Make the image of a digit: its longer side 20 pixels, its centre of mass in the centre.
 
@@ -81,9 +87,7 @@ def crop(strokes: Sequence[np.ndarray]) -> np.ndarray:
         `uint8 (28, 28)`, light on black: of each pixel's 64 samples the share that is ink.
     """
     ink = np.concatenate([lines(stroke) for stroke in strokes])
-    covered = extent(strokes[0])
-    for stroke in strokes[1:]:
-        covered = covered.around(extent(stroke))
+    covered = joint_extent(strokes)
     side = max(covered.width, covered.height)
     missing = max(0.0, STROKE * side / BOX - float(ink[:, 4].sum()) / len(ink))
     fine = _samples(ink, covered, missing, GRID / (side + missing))

@@ -90,7 +90,7 @@ function belongs(/** @type {Piece} */ low, /** @type {Piece} */ high, typical, s
   if (isLow && isOver && size > BAR * height && -down < NEAR * heightOf(b)) return true;
   if (isDotted(high, a)) return true;
   const width = Math.min(Math.max(low.width, high.width), size);
-  if (Math.max(-across, -down) > GAP * width) return false;
+  if (away(a, b) > GAP * width) return false;
   const whole = around(a, b);
   const isStacked = down < 0.5 * heightOf(a) && heightOf(whole) < WIDE * height;
   const isPiece = (isLow || isStacked) && widthOf(whole) < WIDE * height;
@@ -115,8 +115,9 @@ function isDotted(/** @type {Piece} */ stem, /** @type {Extent} */ dot) {
 
 /** From each stroke to each whose box is no farther away than `most`. */
 function* gaps(/** @type {Piece} */ one, /** @type {Piece} */ other, strokes, most) {
-  for (const a of one.numbers.map((number) => strokes[number])) {
-    for (const b of other.numbers.map((number) => strokes[number])) {
+  for (const i of one.numbers) {
+    for (const j of other.numbers) {
+      const [a, b] = [strokes[i], strokes[j]];
       if (away(a.extent, b.extent) <= most) yield gap(a, b);
     }
   }
