@@ -7,7 +7,7 @@ import numpy as np
 
 from digits.base.selection import sureness
 from digits.recognition.boxes import Box
-from digits.recognition.crops import crop, scaled, stroke_width
+from digits.recognition.crops import scaled, stroke_width
 from digits.recognition.parts import Part
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -18,23 +18,25 @@ LEAST = 0.15  # of the height; narrower pieces are no digit
 LOW = 0.55  # of the height; lower pieces are no digit
 HEIGHT = 80  # pixels; parts are searched for cuts at this height
 CLEAN = 0.9  # least share of a piece's ink that hangs together; a bad cut leaves crumbs
-SURE = 0.9  # least sureness of each piece; what a letter is cut into seldom reaches it
+SURE = 0.95  # least sureness of each piece; what a letter is cut into seldom reaches it
 SLIM = 0.65  # widths to a height; what falls into such pieces alone may be a letter: m, u or w
-CUT_COST = 0.02  # log-probability penalty for each cut
-NARROW_COST = 0.5  # log-probability penalty for each cut, times the widths that lack to a height
+AHEAD = 2.7  # log-odds by which the least sure piece is surer than the whole
+NARROW_AHEAD = 8.0  # further log-odds, times the widths that lack to a height
+DOUBT = 0.001  # added to each doubt, so that what is as sure as can be has odds too
 ASIDE = 0.05  # cost of a step aside, where going through a pixel of ink costs 1
 DIAGONAL = 0.4  # extra cost of a step aside through ink, because the way is longer
 STEPS = 18  # places per height where a cut is tried
 APART = 0.5  # widths of the stroke by which two cuts differ somewhere
-SEAMS = 8  # cuts per height that are kept: those through the least ink
 
 
 def split(part: Part, predict: Predict, is_alone: bool) -> list[Part]:
     """Cut a part of the ink into the digits that it consists of, from left to right.
 
-    Of all the ways to cut it at some of its narrow places, the one whose digits the model
-    is surest of, as their probabilities multiply; each of them must be sure. Where all of them
-    are slim and nothing else is there, the part stays whole: a letter whose strokes look like 1s.
+    Of all the ways to cut it at some of its narrow places, the one whose pieces the model is
+    surest of, as their sureness multiplies. Each piece must be sure, and the least sure of them
+    surer than the whole by far: a model may be sure of two digits in one image, as one digit,
+    but seldom as sure as of either by itself. Where all pieces are slim and nothing else is
+    there, the part stays whole: a letter whose strokes look like 1s.
 
     Args:
         predict: gives probabilities, `(N, classes)`, of images `uint8 (N, 28, 28)`.
@@ -43,39 +45,48 @@ def split(part: Part, predict: Predict, is_alone: bool) -> list[Part]:
     height, width = part.mask.shape
     if width < NARROW * height:
         return [part]
-    (whole,) = predict(part.image[None]).max(axis=1)
-    cost = CUT_COST + NARROW_COST * max(0.0, 1 - width / height)
-    if np.log(whole) > -cost:  # no cut pays
+    whole = _log_odds(sureness(predict(part.image[None])).item())
+    ahead = AHEAD + NARROW_AHEAD * max(0.0, 1 - width / height)
+    if whole + ahead >= _log_odds(1.0):  # no cut can be so much surer
         return [part]
     small = _resized(part.mask, min(1.0, HEIGHT / height))
     if not small.mask.any():  # lines so thin that they fall between its pixels
         return [part]
-    seams = _seams(small)
+    cut = _surest_cut(small, predict)
+    is_letter = is_alone and all(piece.box.width < SLIM * piece.box.height for piece, _ in cut)
+    if not cut or is_letter or _log_odds(min(own for _, own in cut)) <= whole + ahead:
+        return [part]
+    return [_in_place(piece, part, small) for piece, _ in cut]
+
+
+def _surest_cut(part: Part, predict: Predict) -> list[tuple[Part, float]]:
+    """Find the pieces of the surest way to cut a part, and how sure each is; none if one is not."""
+    seams = _seams(part)
     last = len(seams) - 1
-    pieces = {(0, last): small}
-    for end in range(1, len(seams)):
-        for start in range(end):
-            if (start, end) != (0, last) and (piece := _between(small, seams[start], seams[end])):
-                pieces[start, end] = piece
-    images = np.stack([crop(piece.mask) for piece in pieces.values()])
-    probabilities = predict(images)
-    confidences, are_sure = probabilities.max(axis=1), sureness(probabilities) >= SURE
-    # The best way to read what is before each seam: its value and its digits.
-    best: list[tuple[float, list[Part]]] = [(0.0, [])]
+    pieces = {
+        (start, end): piece
+        for end in range(1, len(seams))
+        for start in range(end)
+        if (start, end) != (0, last) and (piece := _between(part, seams[start], seams[end]))
+    }
+    if not pieces:
+        return []
+    sure = sureness(predict(np.stack([piece.image for piece in pieces.values()])))
+    # The surest way to cut what is before each seam: its value and its pieces.
+    best: list[tuple[float, list[tuple[Part, float]]]] = [(0.0, [])]
     for end in range(1, len(seams)):
         ways = [
-            (best[start][0] + np.log(confidence) - cost, [*best[start][1], piece])
-            for ((start, stop), piece), confidence, is_sure in zip(
-                pieces.items(), confidences, are_sure, strict=True
-            )
-            if stop == end and (is_sure or (start, stop) == (0, last))
+            (best[start][0] + np.log(own), [*best[start][1], (piece, own)])
+            for ((start, stop), piece), own in zip(pieces.items(), sure.tolist(), strict=True)
+            if stop == end and own >= SURE
         ]
         best.append(max(ways, key=lambda way: way[0], default=(-np.inf, [])))
-    _, digits = best[last]
-    is_letter = is_alone and all(piece.box.width < SLIM * piece.box.height for piece in digits)
-    if is_letter or len(digits) == 1:
-        return [part]
-    return [_in_place(digit, part, small) for digit in digits]
+    value, cut = best[last]
+    return cut if value > -np.inf else []
+
+
+def _log_odds(sure: float) -> float:
+    return float(np.log(sure / (1 - sure + DOUBT)))
 
 
 def _resized(mask: np.ndarray, scale: float) -> Part:
@@ -105,7 +116,7 @@ def _seams(part: Part) -> list[np.ndarray]:
         if (np.abs(ways[kept] - ways[index]).max(axis=1) > APART * part.stroke).all():
             kept.append(index)
     seams = [np.zeros(height, int)]
-    for index in sorted(kept[: round(SEAMS * width / height)]):
+    for index in sorted(kept):
         seams.append(np.maximum(ways[index], seams[-1]))
     return [*seams, np.full(height, width)]
 
@@ -151,4 +162,4 @@ def _between(part: Part, start: np.ndarray, end: np.ndarray) -> Part | None:
     areas = cv2.connectedComponentsWithStats(own.astype(np.uint8))[2][1:, cv2.CC_STAT_AREA]
     if areas.max() < CLEAN * areas.sum():
         return None
-    return Part(Box(left, top, width, height), own, stroke_width(own))
+    return Part(Box(left, top, width, height), own, part.stroke)
