@@ -18,7 +18,8 @@ LEAST = 0.15  # of the height; narrower pieces are no digit
 LOW = 0.55  # of the height; lower pieces are no digit
 HEIGHT = 80  # pixels; parts are searched for cuts at this height
 CLEAN = 0.9  # least share of a piece's ink that hangs together; a bad cut leaves crumbs
-SURE = 0.95  # least sureness of each piece; what a letter is cut into seldom reaches it
+SURE = 0.9  # least sureness of each piece
+SURE_MEAN = 0.98  # least geometric mean of it; what a letter is cut into seldom reaches it
 SLIM = 0.65  # widths to a height; what falls into such pieces alone may be a letter: m, u or w
 AHEAD = 2.7  # log-odds by which the least sure piece is surer than the whole
 NARROW_AHEAD = 8.0  # further log-odds, times the widths that lack to a height
@@ -33,7 +34,7 @@ def split(part: Part, predict: Predict, is_alone: bool) -> list[Part]:
     """Cut a part of the ink into the digits that it consists of, from left to right.
 
     Of all the ways to cut it at some of its narrow places, the one whose pieces the model is
-    surest of, as their sureness multiplies. Each piece must be sure, and the least sure of them
+    surest of, as their sureness multiplies. The pieces must be sure, and the least sure of them
     surer than the whole by far: a model may be sure of two digits in one image, as one digit,
     but seldom as sure as of either by itself. Where all pieces are slim and nothing else is
     there, the part stays whole: a letter whose strokes look like 1s.
@@ -53,36 +54,41 @@ def split(part: Part, predict: Predict, is_alone: bool) -> list[Part]:
     if not small.mask.any():  # lines so thin that they fall between its pixels
         return [part]
     cut = _surest_cut(small, predict)
-    is_letter = is_alone and all(piece.box.width < SLIM * piece.box.height for piece, _ in cut)
-    if not cut or is_letter or _log_odds(min(own for _, own in cut)) <= whole + ahead:
+    if not cut or (is_alone and all(_is_slim(piece) for piece, _ in cut)):
+        return [part]
+    sure = [own for _, own in cut]
+    if np.log(sure).mean() < np.log(SURE_MEAN) or _log_odds(min(sure)) <= whole + ahead:
         return [part]
     return [_in_place(piece, part, small) for piece, _ in cut]
+
+
+def _is_slim(piece: Part) -> bool:
+    return piece.box.width < SLIM * piece.box.height
 
 
 def _surest_cut(part: Part, predict: Predict) -> list[tuple[Part, float]]:
     """Find the pieces of the surest way to cut a part, and how sure each is; none if one is not."""
     seams = _seams(part)
     last = len(seams) - 1
-    pieces = {
-        (start, end): piece
-        for end in range(1, len(seams))
-        for start in range(end)
-        if (start, end) != (0, last) and (piece := _between(part, seams[start], seams[end]))
-    }
-    if not pieces:
-        return []
-    sure = sureness(predict(np.stack([piece.image for piece in pieces.values()])))
-    # The surest way to cut what is before each seam: its value and its pieces.
-    best: list[tuple[float, list[tuple[Part, float]]]] = [(0.0, [])]
-    for end in range(1, len(seams)):
-        ways = [
-            (best[start][0] + np.log(own), [*best[start][1], (piece, own)])
-            for ((start, stop), piece), own in zip(pieces.items(), sure.tolist(), strict=True)
-            if stop == end and own >= SURE
-        ]
-        best.append(max(ways, key=lambda way: way[0], default=(-np.inf, [])))
-    value, cut = best[last]
-    return cut if value > -np.inf else []
+    # The surest way to cut what is before a seam: its value and its pieces.
+    best: dict[int, tuple[float, list[tuple[Part, float]]]] = {0: (0.0, [])}
+    for start in range(last):
+        if start not in best:
+            continue
+        before, cut = best[start]
+        pieces = {
+            end: piece
+            for end in range(start + 1, last + 1)
+            if (start, end) != (0, last) and (piece := _between(part, seams[start], seams[end]))
+        }
+        if not pieces:
+            continue
+        sure = sureness(predict(np.stack([piece.image for piece in pieces.values()])))
+        for (end, piece), own in zip(pieces.items(), sure.tolist(), strict=True):
+            value = before + np.log(own)
+            if own >= SURE and (end not in best or value > best[end][0]):
+                best[end] = value, [*cut, (piece, own)]
+    return best[last][1] if last in best else []
 
 
 def _log_odds(sure: float) -> float:

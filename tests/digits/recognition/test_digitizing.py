@@ -466,10 +466,10 @@ def test_most_digits_are_read_right() -> None:
 @pytest.mark.parametrize(
     ("whole", "pieces", "count"),
     [
-        (0.6, 0.999, 2),
-        (0.6, 0.99, 1),  # pieces of a letter
+        (0.6, 0.9999, 2),
+        (0.6, 0.999, 1),  # pieces of a letter
         (0.99, 0.99999, 2),  # sure of both as one digit, but much surer of each
-        (0.99, 0.999, 1),
+        (0.99, 0.9999, 1),
     ],
 )
 def test_digits_that_touch_are_parted_if_the_pieces_are_much_surer(
