@@ -108,7 +108,7 @@ def _in_place(digit: Part, part: Part, small: Part) -> Part:
     there = digit.box.scaled(down, across).moved(part.box.left, part.box.top)
     size = there.width, there.height
     mask = cv2.resize(digit.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    return Part(there, mask, digit.stroke * down)
+    return Part(there, mask, part.stroke)
 
 
 def _seams(part: Part) -> list[np.ndarray]:
