@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Project:
         Repo.init().close()
         Path("dvc.yaml").write_text(DEFINITION)
         Path(".gitignore").write_text("/mlflow.db*\n/mlruns/\n")
-        shutil.copy(ROOT / "params.yaml", ".")
+        Path("params.yaml").write_text("data: {name: mnist}\n")
         raw = Path("source/raw")
         raw.mkdir(parents=True)
         for name in ("train.npz", "validation.npz", "test.npz"):
@@ -158,10 +159,15 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, P
 @pytest.fixture
 def project(template: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """A copy of it, where MLflow's absolute paths say that it is."""
-    original, folder = template
+    with copied(*template):
+        monkeypatch.chdir(template[1])
+        yield object.__new__(Project)
+
+
+@contextmanager
+def copied(original: Path, folder: Path) -> Iterator[None]:
     shutil.copytree(original, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    yield object.__new__(Project)
+    yield
     shutil.rmtree(folder)
 
 
@@ -191,11 +197,25 @@ def aliases(name: str = "mnist") -> dict[str, int]:
     return {k: int(v) for k, v in mlflow.MlflowClient().get_registered_model(name).aliases.items()}
 
 
+@pytest.fixture(scope="session")
+def better_template(template: tuple[Path, Path]) -> tuple[Path, Path]:
+    """The template after a promotion of the CNN, version 1, and a better CNN after it."""
+    _, folder = template
+    with copied(*template), pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        project = object.__new__(Project)
+        promote("cnn")
+        project.model("cnn", wrong=range(5))
+        project.commit()
+        log_run("cnn")
+        return shutil.copytree(folder, folder.with_name("better"), symlinks=True), folder
+
+
 @pytest.fixture
-def better(project: Project) -> Project:
+def better(
+    better_template: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Project]:
     """With a champion, version 1, and a better CNN after it, committed and logged."""
-    promote("cnn")
-    project.model("cnn", wrong=range(5))
-    project.commit()
-    log_run("cnn")
-    return project
+    with copied(*better_template):
+        monkeypatch.chdir(better_template[1])
+        yield object.__new__(Project)
