@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from starlette.exceptions import HTTPException
 
+from digits.base.errors import UserError
 from digits.base.text import one_line
 from digits.collection.collector import Collector
 from digits.inference import loading
+from digits.recognition import drawing
 from digits.recognition.decoding import decode
 from digits.recognition.digitizing import Digit
 from digits.recognition.recognizer import Recognizer
@@ -21,6 +23,7 @@ from digits.serving.batching import Batcher
 from digits.serving.limits import Limits
 from digits.serving.media import FORMATS
 from digits.serving.metrics import Metrics
+from digits.serving.strokes import parse_strokes
 
 PICTURE_THREADS = 2  # finding digits in pictures; OpenCV and Pillow let others run meanwhile
 SMALL_DRAWING = 1_000_000  # pixels of a drawing that does not wait behind pictures
@@ -117,6 +120,23 @@ class Service:
             ).digits
 
         digits: list[Digit] = await lane.run(examine)
+        return digits
+
+    async def find_drawn(
+        self, recognizer: Recognizer, strokes: bytes, parted: bool = True
+    ) -> list[Digit]:
+        """Find the digits of what a pen wrote, see `drawing.find`.
+
+        Raises:
+            UserError: these are no strokes, see `parse_strokes`, or more digits than are answered.
+        """
+        predict = recognizer.classify if parted else None
+        deadline = time.monotonic() + self.limits.seconds
+        digits: list[Digit] = await self.drawings.run(
+            lambda: drawing.find(parse_strokes(strokes), predict, deadline)
+        )
+        if len(digits) > self.limits.digits:
+            raise UserError(f"{len(digits)} digits: at most {self.limits.digits} are answered")
         return digits
 
     async def follow(self, model: str, load: Callable[[], Recognizer], seconds: float) -> None:

@@ -13,14 +13,12 @@ from starlette.exceptions import HTTPException
 
 from digits.base.errors import UserError
 from digits.inference.layers import Layer
-from digits.recognition import drawing
 from digits.recognition.digitizing import Digit
 from digits.recognition.recognizer import Recognizer, stack
 from digits.serving import encoding, schemas
 from digits.serving.collecting import Wish, WishOption, collect
 from digits.serving.media import RAW, require
 from digits.serving.service import Service
-from digits.serving.strokes import parse_strokes
 
 BODY = schemas.body(
     "width x height bytes of grey, 0 black to 255 white.",
@@ -88,13 +86,7 @@ def router(service: Service) -> APIRouter:
         """The digits of what a pen wrote as every model sees them."""
         start = time.perf_counter()
         body, main = await request.body(), service.served[0].recognizer
-        predict = None if unfinished else main.classify
-        deadline = time.monotonic() + service.limits.seconds
-        digits = await service.drawings.run(
-            lambda: drawing.find(parse_strokes(body), predict, deadline)
-        )
-        if len(digits) > service.limits.digits:
-            raise UserError(f"{len(digits)} digits: at most {service.limits.digits} are answered")
+        digits = await service.find_drawn(main, body, parted=not unfinished)
         wish = replace(wish, collect=wish.collect and not unfinished)
         reading = await _read(service, digits, maps, wish)
         reading["milliseconds"] = round(1000 * (time.perf_counter() - start), 3)
