@@ -14,16 +14,19 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write a file or a folder to; rename it to `path` at the end.
 
     After an exception `path` is as it was before. What a killed process left behind
-    is removed by the next one.
+    is removed by the next one. A symbolic link is replaced, not what it leads to.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial, former = (path.with_name(path.name + ending) for ending in (".partial", ".former"))
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove(partial)
     try:
         yield partial
-        if partial.is_dir():
-            _remove(path)  # a folder, unlike a file, cannot be renamed over another
+        if partial.is_dir() and path.is_dir():
+            # A folder, unlike a file, cannot be renamed over another; to remove that takes longer.
+            _remove(former)
+            path.rename(former)
         partial.replace(path)
+        _remove(former)
     finally:
         _remove(partial)
 
@@ -57,7 +60,7 @@ def md5(path: Path) -> str:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

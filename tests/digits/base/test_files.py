@@ -55,6 +55,18 @@ class TestReplacing:
         assert read(path) == "old"
         assert list(tmp_path.iterdir()) == [path]
 
+    def test_a_link_is_replaced_and_what_it_leads_to_stays(
+        self, tmp_path: Path, folder: bool
+    ) -> None:
+        path, cached = tmp_path / "output", tmp_path / "cached"
+        write(cached, "old", folder=folder)
+        path.symlink_to(cached)
+        with files.replacing(path) as partial:
+            write(partial, "new", folder=folder)
+        assert (read(path), read(cached)) == ("new", "old")
+        assert not path.is_symlink()
+        assert sorted(tmp_path.iterdir()) == [cached, path]
+
     @pytest.mark.parametrize("left_folder", [False, True])
     def test_what_a_killed_process_left_is_removed(
         self, tmp_path: Path, folder: bool, left_folder: bool
