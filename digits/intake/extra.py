@@ -55,19 +55,21 @@ class Mixture:
         whole: the images of both to learn and to choose from.
         kept, held: the rows of `whole` to train with, some of them several times, and those
             held out for validation, `int (N,)`.
-        collected: the test images of what is added.
+        collected: the test images of what is added; None where none is left.
     """
 
     whole: Split
     kept: np.ndarray
     held: np.ndarray
-    collected: Split
+    collected: Split | None
 
 
 def mix(
     whole: Split, rows: tuple[np.ndarray, np.ndarray], extras: Sequence[Extra], weight: int
 ) -> Mixture:
-    """Add data sets to the main one. Of images that several of them hold the first counts.
+    """Add data sets to the main one. Of equal images of several of them the first counts.
+
+    So no image is in two splits.
 
     Args:
         whole: the main data set's images to learn and to choose from.
@@ -76,6 +78,7 @@ def mix(
         weight: how often each training image of these is there.
     """
     known: set[bytes] = set()
+    digests.first_seen(whole.images, known)
     added, tests = [whole], []
     (kept, held), begin = rows, len(whole.labels)
     for extra in extras:
@@ -87,7 +90,8 @@ def mix(
         begin += len(extra.train.labels)
         own = digests.first_seen(extra.test.images, known)
         tests.append(Split(extra.test.images[own], extra.test.labels[own]))
-    return Mixture(_joined(added), kept, held, _joined(tests))
+    collected = _joined(tests)
+    return Mixture(_joined(added), kept, held, collected if len(collected.labels) else None)
 
 
 def _joined(parts: Sequence[Split]) -> Split:

@@ -75,8 +75,18 @@ def test_its_parts_come_into_the_splits(tmp_path: Path, handwriting: Split) -> N
     assert numbers(kept)[:300] == rows[0].tolist()
     assert numbers(kept)[300:] == [*range(400, 450)] * 3 + [*range(480, 515)] * 3
     assert numbers(held) == [*rows[1].tolist(), *range(450, 460), *range(515, 520)]
+    assert mixed.collected is not None
     assert numbers(mixed.collected.images) == [*range(460, 480)]
     assert mixed.whole.labels[mixed.kept].tolist() == [handwriting.labels[n] for n in numbers(kept)]
+
+
+def test_what_the_main_set_learns_from_is_not_tested_on(tmp_path: Path, handwriting: Split) -> None:
+    whole = some(handwriting, 0, 400)
+    write(tmp_path / "a", some(handwriting, 395, 420), some(handwriting, 398, 402))
+    rows = splitting.rows_held_out(whole.labels, 100, 0)
+    mixed = extra.mix(whole, rows, extra.read_all(tmp_path), 1)
+    assert mixed.kept[300:].tolist() == [*range(405, 425)]  # but the five that it has already
+    assert mixed.collected is None
 
 
 def test_the_test_file_holds_the_collected_test_too(tmp_path: Path, handwriting: Split) -> None:
