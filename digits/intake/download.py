@@ -5,7 +5,6 @@ import gzip
 import logging
 import math
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ import pooch
 from tqdm import tqdm
 
 from digits.base.errors import UserError
-from digits.base.text import one_line
+from digits.base.text import one_line, without_password
 from digits.data.catalogue import FILES, DataSet
 from digits.params import Data
 
@@ -35,8 +34,8 @@ MIRROR_ERRORS = (
     tarfile.TarError,
     subprocess.SubprocessError,
 )
-# What no other mirror can mend.
 LONGEST = 10**7  # seconds that a timer takes
+# What no other mirror can mend.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
@@ -53,7 +52,7 @@ def download(dataset: DataSet, folder: Path, limits: Data) -> dict[str, str]:
     problems: list[str] = []
     sizes = _sizes(dataset)
     for mirror in dataset.mirrors:
-        shown = _without_password(mirror)
+        shown = without_password(mirror)
         try:
             with TemporaryDirectory(dir=folder) as scratch:
                 with _deadline(limits.file_timeout):
@@ -163,10 +162,6 @@ def _unpack(packed: Path, target: Path, size: int) -> Path:
     return target
 
 
-def _without_password(text: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//", text)
-
-
 class _Progress(tqdm):
     """A progress bar, on a terminal only, that ends a transfer which takes too long."""
 
@@ -231,4 +226,4 @@ def _reason(error: Exception) -> str:
         text = next((line for line in error.stderr.splitlines() if "code" not in line), "")
     else:
         text = one_line(str(error).split("Caused by ")[-1])
-    return one_line(_without_password(text)) or type(error).__name__
+    return one_line(without_password(text)) or type(error).__name__

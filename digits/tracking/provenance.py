@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from digits.base.text import without_password
 from digits.base.yaml12 import flatten, parse
 from digits.tracking.cpu import cpu_type
 
@@ -28,7 +29,7 @@ def tags(stage: str) -> dict[str, str]:
         PROCESS: _process(psutil.Process()),
         CPU: cpu_type(),
         "python": platform.python_version(),
-        "command": " ".join(sys.orig_argv),
+        "command": without_password(" ".join(sys.orig_argv)),
         **{name: version(name) for name in PACKAGES},
     }
     environment = {EXPERIMENT: "DVC_EXP_NAME", "dvc.baseline": "DVC_EXP_BASELINE_REV"}
@@ -48,7 +49,8 @@ def _changed_params(baseline: str) -> str:
     if before is None:
         return ""
     try:
-        old, new = (flatten(parse(text)) for text in (before, Path("params.yaml").read_text()))
+        now = Path("params.yaml").read_text(encoding="utf-8")
+        old, new = (flatten(parse(text)) for text in (before, now))
     except ValueError:  # what was committed is not YAML: a merge's conflict, say
         return ""
     return ", ".join(sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))

@@ -28,6 +28,12 @@ def newest(experiment: str = store.PIPELINE) -> mlflow.entities.Run:
     return runs.search(experiment)[0]
 
 
+def test_no_password_of_the_command_reaches_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["digits", "sweep", "--storage", "postgresql://me:secret@host/sweeps"]
+    monkeypatch.setattr("sys.orig_argv", command)
+    assert provenance.tags("train")["command"] == "digits sweep --storage postgresql://host/sweeps"
+
+
 def test_a_run_says_what_the_stage_read_and_wrote(workspace: Path, metrics: Path) -> None:
     (workspace / "data").mkdir(exist_ok=True)
     (workspace / "data/images.npz").write_bytes(b"abc")
