@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # two seconds, for which only a model of MLflow's pays
 REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+))")
 RELEASED = Path(__file__).parents[1] / "released" / "cnn"  # `digits release` writes it
 WORKSPACE = Path("models/cnn")
+MODEL = "model.onnx"
 RUN = re.compile(r"runs:/(?P<run_id>[0-9a-f]{32})")
 NO_LOCK = f"it is no models/NAME beside a {lock.FILE}"
 
@@ -54,7 +55,7 @@ class Origin:
 
 def default() -> str:
     """The model to use where none is named: the workspace's, else the one in the package."""
-    return str(WORKSPACE if (WORKSPACE / "model.onnx").is_file() else RELEASED)
+    return str(WORKSPACE if (WORKSPACE / MODEL).is_file() else RELEASED)
 
 
 @contextmanager
@@ -103,11 +104,13 @@ def _of_path(path: Path) -> Origin:
     if path.suffix == ".onnx":
         if not path.is_file():
             raise UserError(f"{path}: there is no such file")
-        folder = path.resolve().parent
-        if not (_has_lock(folder) or folder == RELEASED):
+        file = path.resolve()
+        folder = file.parent
+        # A lock tells the hash of a folder, and of its other files none is taken for the model.
+        if file.name != MODEL or not (_has_lock(folder) or folder == RELEASED):
             return Origin(path, files.md5(path), unchecked=_unchecked(path, NO_LOCK))
         path = folder  # by whatever link: the model of a workspace is checked
-    onnx = path / "model.onnx"
+    onnx = path / MODEL
     if not onnx.is_file():
         raise UserError(
             f"{path}: has no model.onnx; `dvc repro` trains models, `dvc pull` gets them"
@@ -119,7 +122,7 @@ def _of_path(path: Path) -> Origin:
         return Origin(onnx, md5, unchecked=_unchecked(path, NO_LOCK))
     root = path.resolve().parents[1]
     name = path.resolve().relative_to(root).as_posix()
-    text = (root / lock.FILE).read_text(errors="replace")
+    text = (root / lock.FILE).read_text(encoding="utf-8", errors="replace")
     stages = lock.read(text, "(train|evaluate)@.*").values()
     if any(stage.outs.get(name, md5) != md5 for stage in stages):
         raise UserError(
@@ -177,7 +180,7 @@ def _fetch(model: str, folder: Path) -> Origin:
     try:
         version = _version(client, model)
         run = client.get_run(str(version.run_id) if version else model.removeprefix("runs:/"))
-        path = Path(client.download_artifacts(run.info.run_id, "onnx/model.onnx", str(folder)))
+        path = Path(client.download_artifacts(run.info.run_id, f"onnx/{MODEL}", str(folder)))
     except (MlflowException, OSError) as error:
         raise UserError(
             f"{model}: MLflow has no such model: {one_line(error)}; `digits promote` registers one"

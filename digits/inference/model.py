@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+from google.protobuf.message import Message
 
 from digits.base.errors import UserError
 from digits.base.text import one_line, shape_text
@@ -22,9 +24,21 @@ MOST_BYTES = 2**31 - 1  # of a file of ONNX's format
 
 def _refuse_external_data(content: bytes) -> None:
     """Refuse a model whose weights lie in other files: it could name any file of this machine."""
-    graph = onnx.load_from_string(content).graph
-    if any(onnx.external_data_helper.uses_external_data(each) for each in graph.initializer):
+    if any(
+        isinstance(message, onnx.TensorProto)
+        and onnx.external_data_helper.uses_external_data(message)
+        for message in _messages(onnx.load_from_string(content))
+    ):
         raise ValueError("its weights lie in other files")
+
+
+def _messages(message: Message) -> Iterator[Message]:
+    """A message of ONNX's format and all inside it: tensors may lie in graphs, nodes, functions."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type:
+            for inner in [value] if isinstance(value, Message) else value:
+                yield from _messages(inner)
 
 
 def _refuse_odd(name: str, classes: Any, recipe: Any, data: Any) -> None:

@@ -1,5 +1,6 @@
 """Models of the workspace, of files, and of a real MLflow store."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -225,6 +226,10 @@ class TestWhereNothingTellsTheHash:
         said = "models/own: its hash is not checked: dvc.lock does not name it"
         assert self.unchecked("models/own") == said
 
+    def test_another_file_beside_a_models(self) -> None:
+        shutil.copy("models/cnn/model.onnx", "models/cnn/old.onnx")
+        assert self.unchecked("models/cnn/old.onnx").startswith("models/cnn/old.onnx: its hash")
+
     def test_a_foreign_file(self, tmp_path: Path) -> None:
         small_model.write(tmp_path)
         assert self.unchecked(f"{tmp_path}/model.onnx").startswith(f"{tmp_path}/model.onnx: its")
@@ -285,5 +290,25 @@ def test_weights_in_other_files_are_never_read(tmp_path: Path) -> None:
     onnx.save(
         proto, tmp_path / "model.onnx", save_as_external_data=True, location="w", size_threshold=0
     )
+    with pytest.raises(UserError, match="its weights lie in other files"):
+        Model(tmp_path / "model.onnx")
+
+
+def test_nor_is_a_constant_in_another_file(tmp_path: Path) -> None:
+    import onnx
+
+    from digits.inference.model import Model
+
+    small_model.write(tmp_path)
+    proto = onnx.load(tmp_path / "model.onnx")
+    tensor = onnx.TensorProto(
+        name="c", data_type=onnx.TensorProto.FLOAT, dims=[1], raw_data=b"abcd"
+    )
+    onnx.external_data_helper.set_external_data(tensor, "secret.bin")
+    constant = onnx.helper.make_node("Constant", [], ["c"], value=tensor)
+    inner = onnx.helper.make_graph([constant], "inner", [], [])
+    branches = {"then_branch": inner, "else_branch": inner}
+    proto.graph.node.append(onnx.helper.make_node("If", ["x"], ["y"], **branches))
+    onnx.save(proto, tmp_path / "model.onnx")
     with pytest.raises(UserError, match="its weights lie in other files"):
         Model(tmp_path / "model.onnx")
