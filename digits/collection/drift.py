@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from digits.collection.features import Features
+from digits.comparison.correction import holm
 
 LEVEL = 0.01  # of significance, for all features together
 LEAST_EFFECT = 0.05  # PSI; by custom 0.1 is a small change, but of all digits, not of a fifth
@@ -90,16 +91,6 @@ def _test_numbers(reference: np.ndarray, served: np.ndarray) -> float:
     middle = np.median(reference)
     pairs = [(reference, served), (np.abs(reference - middle), np.abs(served - middle))]
     return min(1.0, *(2 * float(stats.ks_2samp(*pair, method="asymp").pvalue) for pair in pairs))
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """The p values of a family, corrected for their number as S. Holm does, 1979."""
-    order = np.argsort(values)
-    corrected, least = [0.0] * len(values), 0.0
-    for rank, index in enumerate(order):
-        least = max(least, min(1.0, (len(values) - rank) * values[index]))
-        corrected[index] = least
-    return corrected
 
 
 def psi_of_numbers(reference: np.ndarray, served: np.ndarray) -> float:

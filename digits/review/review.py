@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy.stats import t
 
@@ -18,6 +17,7 @@ from digits.base.errors import UserError
 from digits.base.reports import parse_metrics
 from digits.base.text import one_line
 from digits.comparison import paired
+from digits.comparison.correction import holm
 from digits.comparison.paired import Comparison
 from digits.tracking.revisions import Revision
 
@@ -121,7 +121,7 @@ def review(base: Revision, head: Revision) -> Review:
     }
     test = schema.check(params.Compare, compare, f"{base.name}: params.yaml: compare")
     spreads_commit, spreads = _parse(head, SEEDS, _read_spreads) or ("", {})
-    names = new.get(f"datasets.yaml:{new.get('data.name')}.classes", [])
+    names = new.get(f"datasets.yaml:{new.get('data.name')}.classes")
     return Review(
         base=base,
         head=head,
@@ -131,7 +131,7 @@ def review(base: Revision, head: Revision) -> Review:
         models=_models(base, head, test, (old.get("data.name"), new.get("data.name"))),
         spreads=spreads,
         spreads_commit=spreads_commit,
-        classes=names,
+        classes=names if isinstance(names, list) else [],
     )
 
 
@@ -139,19 +139,6 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     """The keys whose values differ, in their order."""
     pairs = [Change(key, old.get(key), new.get(key)) for key in {**new, **old}]
     return [pair for pair in pairs if pair.old != pair.new]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number: the chance that any of the verdicts errs stays as it is.
-
-    S. Holm: A simple sequentially rejective multiple test procedure. Scandinavian Journal
-    of Statistics 6(2), 1979.
-    """
-    order = np.argsort(p_values)
-    tests_left = np.arange(len(p_values), 0, -1)
-    corrected = np.empty(len(p_values))
-    corrected[order] = np.maximum.accumulate(tests_left * np.sort(p_values)).clip(max=1)
-    return corrected.tolist()
 
 
 def _models(
@@ -234,7 +221,7 @@ def _parse(revision: Revision, path: str, parse: Callable[[bytes], Any]) -> Any:
     content, source = revision.read(path), f"{revision.name}: {path}"
     try:
         return None if content is None else parse(content)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(f"{source}: not what it must be: {one_line(error)}") from None
 
 

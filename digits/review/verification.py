@@ -104,8 +104,9 @@ def verify(base: Revision, head: Revision) -> Verification:
     level = schema.check(params.Compare, compare, "params.yaml: compare").confidence_level
     committed = lock.read(base.text(lock.FILE))
     made = lock.read(head.text(lock.FILE)) if head.read(lock.FILE) else {}
+    changed_data = _changes(committed, made, "")
     data = [
-        _of_data(path, md5, _changes(committed, made, ""), head.root)
+        _of_data(path, md5, changed_data, head.root)
         for stage in committed.values()
         for path, md5 in stage.outs.items()
         if path.startswith(EQUAL_BYTES)
@@ -205,7 +206,7 @@ def _recorded(revision: Revision, stages: Mapping[str, lock.Stage]) -> dict[str,
             if (stage := stages.get(f"train@{name}"))
             and stage.outs.get(f"models/{name}") == entry["md5"]
         }
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(
             f"{revision.name}: {CPUS}: not what `digits verify --record` writes"
         ) from None

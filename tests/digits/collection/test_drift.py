@@ -90,10 +90,6 @@ def test_the_features_measure_what_they_say() -> None:
     assert features.of_images(np.zeros((1, 28, 28), np.uint8))["height"].tolist() == [0]
 
 
-def test_holms_correction() -> None:
-    assert drift.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
 def test_the_effect_size() -> None:
     values = np.arange(1000.0)
     assert drift.psi_of_numbers(values, values) == pytest.approx(0)

@@ -179,6 +179,7 @@ def test_another_test_split_is_refused(compare: Compare, labels: list[int]) -> N
         ("reports/evaluate/cnn/metrics.json", '{"accuracy": "high"}'),
         ("reports/benchmarks/seeds.json", '{"commit": "a", "rows": [{"model": "cnn"}]}'),
         ("reports/benchmarks/seeds.json", "[1]"),
+        ("reports/benchmarks/seeds.json", "[" * 10**5),
         ("reports/evaluate/cnn/predictions.csv", "index,label\n1,2\n"),
         ("reports/evaluate/cnn/predictions.csv", ""),
     ],
@@ -222,18 +223,6 @@ def test_two_seeds_differ_by_less_as_often_as_it_says() -> None:
         for row in draws
     ]
     assert np.mean(chances) == pytest.approx(0.9, abs=0.01)
-
-
-@given(st.lists(st.floats(0, 1), max_size=8), st.sampled_from([0.001, 0.01, 0.05, 0.3]))
-def test_holm_rejects_what_its_procedure_rejects(p_values: list[float], level: float) -> None:
-    rejected = set()
-    for step, number in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        if p_values[number] * (len(p_values) - step) >= level:
-            break
-        rejected.add(number)
-    corrected = review.holm(p_values)
-    assert {number for number, p in enumerate(corrected) if p < level} == rejected
-    assert all(p <= c <= 1 for p, c in zip(p_values, corrected, strict=True))
 
 
 answers = st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=40)
