@@ -4,10 +4,15 @@ import io
 import math
 import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from digits.base.errors import UserError
+from digits.base.text import one_line
 
 
 @dataclass(frozen=True)
@@ -68,15 +73,31 @@ def load(path: Path) -> Split:
 
     The arrays are read-only views of the file, so that a split of any size needs no memory
     of its own; the operating system keeps of it what it has room for.
+
+    Raises:
+        UserError: the file is damaged, or of another kind.
     """
-    return _load(path, "")
+    with _refusing_damaged(path):
+        return _load(path, "")
 
 
 def load_collected(path: Path) -> Split | None:
     """Map the second split of a file; None if it has none. See `load`."""
-    with zipfile.ZipFile(path) as archive:
-        is_there = f"{COLLECTED}images.npy" in archive.namelist()
-    return _load(path, COLLECTED) if is_there else None
+    with _refusing_damaged(path):
+        with zipfile.ZipFile(path) as archive:
+            is_there = f"{COLLECTED}images.npy" in archive.namelist()
+        return _load(path, COLLECTED) if is_there else None
+
+
+@contextmanager
+def _refusing_damaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error) as error:
+        raise UserError(
+            f"{path}: damaged, or not what `preprocess` writes: {one_line(error)}; `dvc repro` "
+            "makes it anew"
+        ) from None
 
 
 def _load(path: Path, prefix: str) -> Split:

@@ -3,11 +3,13 @@
 import hashlib
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from digits.base.errors import UserError
 from digits.data import splits
 from digits.data.splits import Split
 
@@ -86,5 +88,17 @@ def test_an_empty_split(tmp_path: Path) -> None:
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
     array = np.array([{}], object)
     np.savez(tmp_path / "a.npz", images=array, labels=array)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(UserError, match="allow_pickle=False"):
         splits.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("load", [splits.load, splits.load_collected])
+@pytest.mark.parametrize("content", [b"", b"no zip", None], ids=["empty", "text", "cut"])
+def test_a_damaged_file_is_named(
+    split: Split, tmp_path: Path, load: Callable[[Path], object], content: bytes | None
+) -> None:
+    path = tmp_path / "test.npz"
+    splits.save(split, path)
+    path.write_bytes(path.read_bytes()[:-30] if content is None else content)
+    with pytest.raises(UserError, match=r"test\.npz: damaged, or not what `preprocess` writes: "):
+        load(path)
