@@ -39,7 +39,10 @@ def render(
     comparisons = _read_json(reports / "compare/metrics.json")
     predictions = tables.read_predictions(evaluation / "predictions.csv")
     errors = predictions[predictions["label"] != predictions["predicted"]]
-    classes = pd.read_csv(evaluation / "classes.csv", dtype={"class": str})
+    # A class may be called NA.
+    classes = pd.read_csv(
+        evaluation / "classes.csv", dtype={"class": str}, keep_default_na=False, na_values=[""]
+    )
     classes = classes[classes["images"] > 0].copy()  # a small test split may lack one
     right = (classes["recall"] * classes["images"]).round().astype(int)
     counts = zip(right, classes["images"], strict=True)

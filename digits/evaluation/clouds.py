@@ -1,17 +1,19 @@
 """Fractal clouds, as fog and as drops."""
 
+import math
+
 import numpy as np
 
 
 def draw_clouds(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
     """Draw fractal clouds from 0 to 1, `float64` of this shape.
 
-    A height map of 256 x 256 by the diamond-square algorithm of Fournier, Fussell and
-    Carpenter, 1982; its roughness falls by 1.4 squared from scale to scale. As many images as
-    fit side by side share a map.
+    A height map of 256 x 256, or more for larger images, by the diamond-square algorithm of
+    Fournier, Fussell and Carpenter, 1982; its roughness falls by 1.4 squared from scale to
+    scale. As many images as fit side by side share a map.
     """
     count, height, width = shape
-    side = 256
+    side = max(256, 2 ** math.ceil(math.log2(max(height, width))))
     rows, columns = side // height, side // width
     heights = np.zeros((-(-count // (rows * columns)), side, side))
 

@@ -115,7 +115,8 @@ def stripe(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Invert the outer quarters of the image, left and right."""
     quarter = images.shape[2] // 4
     negative = 1 - images
-    negative[:, :, quarter:-quarter] = images[:, :, quarter:-quarter]
+    middle = slice(quarter, images.shape[2] - quarter)
+    negative[:, :, middle] = images[:, :, middle]
     return negative
 
 

@@ -102,7 +102,8 @@ def score_collected(
         confidence_level: of the interval of the accuracy.
 
     Returns:
-        Number of images, accuracy, its interval, and the accuracy of each class that occurs.
+        Number of images, accuracy, its interval, and the accuracy of each class that occurs, by
+        its name; by its number where a metric cannot tell the names apart.
     """
     right = table["label"] == table["predicted"]
     low, high = wilson_interval(int(right.sum()), len(table), confidence_level)
@@ -112,9 +113,11 @@ def score_collected(
         "collected_accuracy_low": low,
         "collected_accuracy_high": high,
     }
+    names = [re.sub(r"\W+", "_", name) for name in classes]
+    if len(set(names)) < len(names):  # of + and -, say
+        names = [str(number) for number in range(len(classes))]
     for label, of_class in right.groupby(table["label"]):
-        name = re.sub(r"\W+", "_", classes[label])
-        values[f"collected_accuracy_of_{name}"] = of_class.mean()
+        values[f"collected_accuracy_of_{names[label]}"] = of_class.mean()
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 

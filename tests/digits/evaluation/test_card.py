@@ -104,6 +104,12 @@ def test_a_class_without_an_image_is_left_out(reports: Path) -> None:
     assert "| 1 | 1135 |" in text
 
 
+def test_a_class_may_be_called_na(reports: Path) -> None:
+    path = reports / "evaluate/cnn/classes.csv"
+    path.write_text(path.read_text().replace("\n0,", "\nNA,"))
+    assert "| NA | 980 |" in render("cnn", reports)
+
+
 def test_the_baseline_is_compared_with_nothing(reports: Path) -> None:
     assert "Against" in render("cnn", reports)
     assert "Against" not in render("mlp", reports)

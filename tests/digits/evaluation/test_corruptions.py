@@ -197,6 +197,18 @@ def test_fogs_of_a_map_are_neighbours_not_copies() -> None:
     assert across < np.abs(foggy[0, :, -1] - foggy[2, :, 0]).mean()
 
 
+@pytest.mark.parametrize("shape", [(2, 300, 20), (1, 3, 3)])
+@pytest.mark.parametrize("name", NAMES)
+def test_images_of_any_size_can_be_corrupted(name: str, shape: tuple[int, int, int]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    assert corrupt(images, name, 0).shape == shape
+
+
+def test_of_an_image_too_narrow_for_stripes_nothing_is_negated() -> None:
+    images = np.full((1, 3, 3), 200, np.uint8)
+    assert corrupt(images, "stripe", 0).tolist() == images.tolist()
+
+
 def test_spatter_puts_grey_drops_on_some_of_the_picture() -> None:
     drops = corrupt(BLANK, "spatter", 0)
     assert set(np.unique(drops)) <= {0, *range(50, 64)}

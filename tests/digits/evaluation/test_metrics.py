@@ -30,6 +30,19 @@ def score(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> dict
     return metrics.score(probabilities, labels, probabilities.shape[1], bins, 0.95)
 
 
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [(["a", "b c"], ["a", "b_c"]), (["+", "-"], ["0", "1"]), (["+", "-", "0"], ["0", "1"])],
+)
+def test_each_class_of_what_was_collected_has_a_metric(
+    classes: list[str], names: list[str]
+) -> None:
+    table = tables.tabulate_predictions(np.eye(len(classes))[[0, 1, 0]], np.array([0, 1, 1]))
+    scores = metrics.score_collected(table, classes, 0.95)
+    of_class = {key[22:]: value for key, value in scores.items() if "accuracy_of" in key}
+    assert of_class == {names[0]: 1, names[1]: 0.5}
+
+
 @given(answers())
 def test_scores_are_what_their_definitions_say(given_answers: tuple) -> None:
     probabilities, labels = given_answers
