@@ -1,5 +1,6 @@
 """YAML as DVC reads it, by the rules of YAML 1.2: 1e-3 is a number, 010 is ten, `no` is text."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -92,8 +93,8 @@ class _Loader(yaml.CSafeLoader):
     yaml_implicit_resolvers: ClassVar[dict[str, list]] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [str(key.value) for key, _ in node.value]
-        if duplicate := next((key for key in keys if keys.count(key) > 1), None):
+        counts = Counter(str(key.value) for key, _ in node.value)
+        if duplicate := next((key for key, count in counts.items() if count > 1), None):
             mark = node.start_mark
             raise yaml.constructor.ConstructorError(None, None, f"key {duplicate!r} twice", mark)
         return super().construct_mapping(node, deep)

@@ -147,7 +147,9 @@ def _mend_lock(root: Path) -> str:
     path = root / LOCK
     if not _is_cut(path) or _workers(root.resolve()) or not _is_cut(path):
         return ""
-    whole = re.split(r"^(?=  \S)", path.read_text(errors="replace"), flags=re.MULTILINE)[:-1]
+    # What was cut may end within a character.
+    text = path.read_text(encoding="utf-8", errors="replace")
+    whole = re.split(r"^(?=  \S)", text, flags=re.MULTILINE)[:-1]
     if len(whole) > 1:
         files.write_text(path, "".join(whole))
         return f"removed the last entry from {LOCK}, which was written in part"

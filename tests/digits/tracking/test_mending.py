@@ -111,7 +111,7 @@ def test_of_whole_notes_only_those_of_living_processes_stay(
 LOCK = """schema: '2.0'
 stages:
   first:
-    cmd: echo
+    cmd: echo ä
     outs:
     - path: out
       md5: 37437919a
