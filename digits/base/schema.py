@@ -62,7 +62,8 @@ def _explain(error: dict[str, Any], root: dict[str, Any]) -> str:
         name = str(step) if str(step).isprintable() else repr(step)
         name = one_line(name)
         key += f"[{step}]" if isinstance(step, int) else f".{name}" if key else name
-        inner = node.get("items") or node.get("additionalProperties") or {}
+        inner = node.get("items") or node.get("additionalProperties")
+        inner = inner if isinstance(inner, dict) else {}  # true: anything is allowed
         node = _resolve(node.get("properties", {}).get(step, inner), root)
     match error["type"]:
         case _ if is_key:

@@ -47,7 +47,7 @@ def parse_predictions(content: bytes, source: str) -> pd.DataFrame:
     """
     try:
         return pd.read_csv(io.BytesIO(content), usecols=list(PREDICTIONS), dtype=PREDICTIONS)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UserError(f"{source}: not what `evaluate` writes: {one_line(error)}") from None
 
 

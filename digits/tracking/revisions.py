@@ -121,7 +121,7 @@ def _open(root: Path) -> pygit2.Repository:
     try:
         return pygit2.Repository(str(root))
     except pygit2.GitError as error:
-        if "own" in str(error):  # a container's root looks at a checkout of its user
+        if "not owned by" in str(error):  # a container's root looks at a checkout of its user
             raise UserError(
                 f"{root}: git refuses a checkout that another user owns: "
                 f"`git config --global --add safe.directory {root}` trusts it"

@@ -35,7 +35,14 @@ def test_what_write_writes_read_predictions_reads(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\xff\xfe\0", b"index,label\n0,1\n", TEXT.replace("0.5", "half").encode(), b"a" * 999],
+    [
+        b"",
+        b"\xff\xfe\0",
+        b"index,label\n0,1\n",
+        TEXT.replace("0.5", "half").encode(),
+        TEXT.replace("\n0,", f"\n{10**20},").encode(),
+        b"a" * 999,
+    ],
 )
 def test_any_other_file_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "predictions.csv").write_bytes(content)
