@@ -21,7 +21,7 @@ def draw(
 ) -> None:
     """Draw error rates, errors by class, and who is right where the other is wrong.
 
-    The arguments are those of `comparison_table.markdown`.
+    The arguments are those of `table.markdown`.
     """
     models = list(scores)
     colours = dict(zip(models, cycle(figures.COLOURS), strict=False))

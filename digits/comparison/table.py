@@ -22,7 +22,7 @@ def markdown(
     Args:
         scores: of each model, the baseline first, as in its metrics.json.
         comparisons: of each challenger with the baseline.
-        classes: from `errors_by_class`.
+        classes: from `paired.count_errors_by_class`.
         confidence_level: of the bootstrap intervals, and of the verdicts.
     """
     baseline = next(iter(scores))

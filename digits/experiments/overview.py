@@ -58,7 +58,7 @@ def join(revisions: Iterable[Revision], runs: Iterable[Run]) -> list[Row]:
 
     Args:
         revisions: the workspace, commits, experiments.
-        runs: of `tracking.MODELS`, newest first.
+        runs: of the experiment `store.MODELS`, newest first.
     """
     trained: dict[str, list[Run]] = {}
     unfinished = []

@@ -24,7 +24,7 @@ def sync(revision: Revision, known: set[str]) -> Iterator[str]:
 
     Args:
         revision: a commit, a DVC experiment or the workspace.
-        known: what there are runs of, from `tracking.known`; what is registered is added.
+        known: what there are runs of, from `runs.known`; what is registered is added.
 
     Yields:
         The name of each stage that was registered.

@@ -34,7 +34,7 @@ def temperature(answers: np.ndarray, labels: np.ndarray) -> float:
 
 
 def threshold(sureness: np.ndarray, coverage: float) -> float:
-    """The highest value that at least this share of the images reaches.
+    """The value that this share of the images reaches, rounded down; an image more may reach it.
 
     Args:
         sureness: `(N,)`, of each image, from `selection.sureness`.

@@ -61,7 +61,7 @@ def write_onnx(
 
     Args:
         samples: `uint8 (N, height, width)`, what to check on.
-        facts: what else to say, see `inference.METADATA`.
+        facts: what else to say, see `inference.model.METADATA`.
 
     Returns:
         The largest difference of a probability between Keras and ONNX Runtime.
