@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from google.protobuf.message import Message
 
 from digits.base.errors import UserError
 from digits.base.text import one_line, shape_text
@@ -32,12 +31,12 @@ def _refuse_external_data(content: bytes) -> None:
         raise ValueError("its weights lie in other files")
 
 
-def _messages(message: Message) -> Iterator[Message]:
+def _messages(message: Any) -> Iterator[Any]:
     """A message of ONNX's format and all inside it: tensors may lie in graphs, nodes, functions."""
     yield message
     for field, value in message.ListFields():
         if field.message_type:
-            for inner in [value] if isinstance(value, Message) else value:
+            for inner in [value] if hasattr(value, "ListFields") else value:
                 yield from _messages(inner)
 
 
