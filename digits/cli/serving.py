@@ -17,7 +17,7 @@ ThreadsOption = Annotated[int, typer.Option(min=1, help="Of the model, for one b
 BytesOption = Annotated[int, typer.Option(min=1, help="Of a request's body.")]
 PixelsOption = Annotated[int, typer.Option(min=1, help="Of a picture, unpacked.")]
 DigitsOption = Annotated[int, typer.Option(min=1, help="Of a picture.")]
-SecondsOption = Annotated[float, typer.Option(min=0.001, help="For a request.")]
+SecondsOption = Annotated[float, typer.Option(min=0.001, max=86_400, help="For a request.")]
 WaitingOption = Annotated[int, typer.Option(min=1, help="Pictures at work or waiting.")]
 ConnectionsOption = Annotated[int, typer.Option(min=1, help="Open at a time.")]
 PerAddressOption = Annotated[
@@ -39,7 +39,9 @@ NoTokenOption = Annotated[
 ]
 CertfileOption = Annotated[Path | None, typer.Option(help="A certificate, PEM, for https.")]
 KeyfileOption = Annotated[Path | None, typer.Option(help="Its key, PEM.")]
-FollowOption = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at an alias.")]
+FollowOption = Annotated[
+    float, typer.Option(min=0.1, max=86_400, help="Seconds between looks at an alias.")
+]
 CollectOption = Annotated[
     Path | None,
     typer.Option(help="Keep each digit read, in this folder: see docs/loop.md.", metavar="FOLDER"),
@@ -48,9 +50,11 @@ ShareOption = Annotated[float, typer.Option(min=0, max=1, help="Of the sessions,
 PicturesOption = Annotated[
     bool, typer.Option("--collect-pictures", help="Keep whole pictures, too.")
 ]
-DaysOption = Annotated[float, typer.Option(min=0.001, help="After which a digit is forgotten.")]
+DaysOption = Annotated[
+    float, typer.Option(min=0.001, max=36_500, help="After which a digit is forgotten.")
+]
 MegabytesOption = Annotated[
-    float, typer.Option(min=0.1, help="Of the file; the oldest digits go first.")
+    float, typer.Option(min=0.1, max=1e9, help="Of the file; the oldest digits go first.")
 ]
 
 

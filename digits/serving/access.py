@@ -1,11 +1,12 @@
 """Who may ask: the names of the server, the pages that may post to it, and its token."""
 
+import hashlib
 import hmac
 import ipaddress
 import re
 import secrets
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -15,6 +16,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Scope
 
+from digits.base.errors import UserError
 from digits.serving.limits import network
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -51,16 +53,32 @@ def make_token() -> str:
     return f"{letters[:4]}-{letters[4:]}"
 
 
+def require_usable(token: str) -> None:
+    """Check a token that a user chose.
+
+    Raises:
+        UserError: it is too short, or has letters that no HTTP header can have.
+    """
+    if not token.isascii() or not token.isprintable():
+        raise UserError("--token: letters, digits and signs of ASCII alone, as HTTP's headers")
+    if len(_normal(token)) < LEAST_TOKEN:
+        raise UserError(f"--token: at least {LEAST_TOKEN} letters without hyphens and blanks")
+
+
 def query(token: str) -> str:
     """Return the query of a URL that shows a token."""
     return urlencode({"token": token})
 
 
 class Tries:
-    """Counts wrong tokens in the present minute, by address and in all."""
+    """Counts the wrong tokens of the present minute that differ, by address and in all.
+
+    A page that was left open asks again and again with the token of a former start: that is no
+    guess.
+    """
 
     def __init__(self) -> None:
-        self._wrong: Counter[str] = Counter()
+        self._wrong: defaultdict[str, set[bytes]] = defaultdict(set)  # digests of the tokens
         self._minute = -1
 
     def are_used_up(self, address: str) -> bool:
@@ -69,12 +87,12 @@ class Tries:
         if minute != self._minute:
             self._wrong.clear()
             self._minute = minute
-        by_address = self._wrong[network(address)] >= TRIES_PER_ADDRESS
-        return by_address or self._wrong.total() >= TRIES_IN_ALL
+        by_address = len(self._wrong[network(address)]) >= TRIES_PER_ADDRESS
+        return by_address or sum(map(len, self._wrong.values())) >= TRIES_IN_ALL
 
-    def count(self, address: str) -> None:
+    def count(self, address: str, token: str) -> None:
         """Count a wrong token."""
-        self._wrong[network(address)] += 1
+        self._wrong[network(address)].add(hashlib.sha256(_normal(token)).digest())
 
 
 @dataclass(frozen=True)
@@ -152,7 +170,7 @@ class Access:
         if given is not None and hmac.compare_digest(_normal(given), _normal(token)):
             return self._remember(scope, token) if in_url and scope["method"] == "GET" else None
         if given is not None:
-            self.tries.count(address)
+            self.tries.count(address, given)
         problem = "the token is wrong" if given is not None else "a token is asked for"
         if "text/html" in headers.get("accept", ""):
             return HTMLResponse(LOGIN.format(problem=problem if given else ""), 401)

@@ -75,7 +75,7 @@ def form(body: bytes, content_type: str) -> bytes:
             files.append(file.file_object.read())
         file.close()
 
-    if "boundary=" not in content_type:
+    if "boundary=" not in content_type.lower():
         raise UserError("not a form: its media type names no boundary")
     headers = {"Content-Type": content_type.encode("latin-1")}
     try:

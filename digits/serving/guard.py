@@ -25,6 +25,7 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+CLIENT_LEFT = 499  # as nginx counts a client that left before it had sent all
 
 
 class Guard:
@@ -58,7 +59,8 @@ class Guard:
             if answer:
                 await answer(scope, receive, sending)
             elif scope["method"] == "POST":
-                await self._post(scope, receive, sending)
+                if not await self._post(scope, receive, sending):
+                    status = CLIENT_LEFT
             else:
                 await self._app(scope, receive, sending)
         except HTTPException as error:
@@ -68,8 +70,12 @@ class Guard:
             self._metrics.requests.labels(path, status).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - start)
 
-    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take in the body of a request, then answer it in the time there is."""
+    async def _post(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Take in the body of a request, then answer it in the time there is.
+
+        Returns:
+            Whether the body came to its end: the client may have left before.
+        """
         held = 0
 
         async def take_in() -> bytes | None:
@@ -103,8 +109,11 @@ class Guard:
             except TimeoutError:
                 late = f"the body did not come within {limits.body_seconds:g} seconds"
                 raise HTTPException(408, late) from None
+            except asyncio.CancelledError:  # as uvicorn ends what is still open at its end
+                raise HTTPException(503, "the server is being ended") from None
             if body is not None:
                 await self._answer(scope, body, receive, send)
+            return body is not None
         finally:
             self._held -= held
 

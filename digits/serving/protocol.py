@@ -5,6 +5,7 @@ connections, nor how long a client may take to fetch its answer.
 """
 
 import asyncio
+import re
 from typing import Any
 
 import orjson
@@ -14,6 +15,9 @@ from digits.serving.limits import Gate, Limits
 
 FETCH_SECONDS = 30.0  # for a client to fetch what fills its buffer
 CLOSE_SECONDS = 5.0  # for a client to fetch the rest of the last answer
+# A client may offer to go on by another protocol, as Java's offers HTTP/2. The parser would leave
+# out the body of such a request, so that it does not see the offer.
+UPGRADE = re.compile(rb"(?i)(?<=\r\n)upgrade(?=:)")
 
 
 class HeadTooLargeError(Exception):
@@ -58,14 +62,21 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._start_head_timer()
+        if self._head_timer is not None:
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = UPGRADE.sub(b"Ignored", head) + end + rest
         # A parser that is fed one header for ever would copy it again for each piece.
-        if self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._limits.head_bytes:
+        while self._is_in_head and data:
+            room = self._limits.head_bytes - self._head_bytes
+            if room <= 0:
                 self._is_head_too_large = True
                 self.send_400_response("")
                 return
-        super().data_received(data)
+            piece, data = data[:room], data[room:]
+            self._head_bytes += len(piece)
+            super().data_received(piece)
+        if data:
+            super().data_received(data)
 
     def on_message_begin(self) -> None:
         """Begin to count the bytes of a head."""

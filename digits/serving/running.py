@@ -53,11 +53,11 @@ class Entrance:
         """Decide who may ask a server that listens.
 
         Raises:
-            UserError: the token is too short.
+            UserError: the token cannot be used.
         """
         is_local, token = addresses.is_local(listener), self.token
-        if token and len(token) < access.LEAST_TOKEN:
-            raise UserError(f"--token: at least {access.LEAST_TOKEN} letters, not {len(token)}")
+        if token:
+            access.require_usable(token)
         if self.is_open:
             token = None
         elif not token and not is_local:
@@ -137,6 +137,7 @@ def server(
     """
     limits = limits or Limits()
     logging.getLogger("uvicorn.error").filters[:] = [logs.Bounded()]
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client is told
     config = uvicorn.Config(
         application,
         http=partial(BoundedProtocol, limits=limits, gate=Gate(limits)),  # type: ignore[arg-type]

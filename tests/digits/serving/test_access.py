@@ -87,10 +87,16 @@ def test_no_path_leads_to_another_host(guarded: httpx.Client) -> None:
 
 
 def test_tokens_cannot_be_guessed(guarded: httpx.Client) -> None:
-    for _ in range(access.TRIES_PER_ADDRESS):
-        assert post(guarded, Authorization="Bearer wrong") == 401
+    for number in range(access.TRIES_PER_ADDRESS):
+        assert post(guarded, Authorization=f"Bearer wrong{number}") == 401
     answer = guarded.get("/version", headers=BEARER)
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+
+
+def test_a_page_left_open_with_an_old_token_locks_nobody_out(guarded: httpx.Client) -> None:
+    for _ in range(2 * access.TRIES_PER_ADDRESS):
+        assert post(guarded, Cookie=f"{access.COOKIE}=of-a-former-start") == 401
+    assert post(guarded, **BEARER) == 200
 
 
 def test_a_token_is_short_and_of_clear_letters() -> None:
@@ -114,8 +120,9 @@ def test_beyond_loopback_there_is_a_token() -> None:
     assert made.addresses
     assert socket.gethostname().lower() in made.hosts
     assert entered(host=everywhere, is_open=True)[0].token is None
-    with pytest.raises(UserError, match="at least 6 letters"):
-        entered(token="short")  # noqa: S106
+    for token, reason in [("short", "at least 6"), ("-" * 9, "at least 6"), ("пароль", "ASCII")]:
+        with pytest.raises(UserError, match=reason):
+            entered(token=token)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "localhost"])  # noqa: S104

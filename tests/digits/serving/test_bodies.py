@@ -116,6 +116,7 @@ def form(*names: str) -> bytes:
 def test_the_file_of_a_form() -> None:
     kind = "multipart/form-data; boundary=x"
     assert bodies.form(form("other", "file"), kind) == b"file!"
+    assert bodies.form(form("file"), kind.replace("b", "B")) == b"file!"
     for names, reason in ((["other"], "no file of the name"), (["a"] * 11, "at most 10 fields")):
         with pytest.raises(UserError, match=reason):
             bodies.form(form(*names), kind)

@@ -1,6 +1,7 @@
 """What the server does not take, whatever comes in, and what it tells browsers."""
 
 import io
+import re
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ from digits.serving.guard import SECURITY_HEADERS
 from digits.serving.limits import Limits
 from tests import small_model
 from tests.digits.serving.conftest import Serve
+from tests.small_project import wait_for
 
 RAW = {"Content-Type": "application/octet-stream"}
 PNG = {"Content-Type": "image/png"}
@@ -193,6 +195,15 @@ def test_a_client_that_leaves_does_no_harm(serve: Serve, slow: Slow) -> None:
     slow.go.set()
     assert client.post("/predict", content=IMAGE, headers=RAW).status_code == 200
     assert "digits_busy_requests 0.0" in client.get("/metrics").text
+
+
+def test_a_client_that_leaves_in_mid_body_is_no_error_of_the_server(client: httpx.Client) -> None:
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
+        head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 784\r\n\r\n"
+        connection.sendall(head + bytes(100))
+    counted = re.compile(r'digits_requests_total\{path="other",status="(\d+)"\} 1.0')
+    wait_for(lambda: counted.search(client.get("/metrics").text))
+    assert counted.findall(client.get("/metrics").text) == ["499"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,16 @@ def test_a_head_is_at_most_so_large(serve: Serve) -> None:
         assert ask(client, request).startswith(b"HTTP/1.1 431 ")
 
 
+def test_a_body_behind_the_rest_of_a_head_is_no_part_of_it(serve: Serve) -> None:
+    client = serve(limits=Limits(head_bytes=5000))
+    with connect(client) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\n")
+        time.sleep(0.1)
+        head = b"Content-Type: application/octet-stream\r\nContent-Length: 7840\r\n\r\n"
+        connection.sendall(head + bytes(7840))
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
 def test_a_header_without_an_end_is_not_taken_in(serve: Serve) -> None:
     client = serve()
     sent = 0
@@ -136,10 +146,24 @@ def test_an_upgrade_is_answered_without_advice(
     assert caplog.messages == []
 
 
+def test_the_body_of_a_request_that_offers_http_2_is_read(client: httpx.Client) -> None:
+    headers = {"Connection": "Upgrade, HTTP2-Settings", "UPGRADE": "h2c", "HTTP2-Settings": "AAMA"}
+    headers |= {"Content-Type": "application/octet-stream"}
+    image = bytes(range(256)) * 3 + b"\r\nupgrade:\r\n\r\n\r\n"  # which is no header
+    assert len(image) == 784
+    answers = [client.post("/predict", content=image, headers=h) for h in (headers, headers)]
+    plain = {"Content-Type": headers["Content-Type"]}
+    answers.append(client.post("/predict", content=image, headers=plain))
+    assert [each.status_code for each in answers] == [200, 200, 200]
+    assert len({each.content for each in answers}) == 1
+
+
 def test_the_log_is_bounded(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    form = {"Content-Type": "multipart/form-data; boundary=xx"}
     for _ in range(40):
         ask(client, b"nonsense\r\n\r\n")
-    assert len([each for each in caplog.messages if "HTTP" in each]) <= 20
+        assert client.post("/predict", content=b"abc", headers=form).status_code == 400
+    assert len(caplog.messages) <= 20
     bounded = Bounded(lines=1, period=0.1)
     records = [logging.LogRecord("", 30, "", 0, "%s", (n,), None) for n in range(4)]
     assert [bounded.filter(record) for record in records[:3]] == [True, False, False]
