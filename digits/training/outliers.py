@@ -5,7 +5,8 @@ are made of nothing but a batch's own images and code, so that any data set has 
 """
 
 import math
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -37,17 +38,20 @@ HAND = Augmentation(
 )
 
 
-def draw(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw(images: np.ndarray, classes: Sequence[str], rng: np.random.Generator) -> np.ndarray:
     """Replace each image by a glyph, strokes, a scribble, itself torn, or itself with another.
 
     Args:
         images: `uint8 (B, height, width)`, 0 the paper and 255 full ink.
+        classes: the classes' names; a glyph that is one of them, as of letters, is not drawn.
         rng: an equal state gives equal outliers.
 
     Returns:
         `uint8 (B, height, width)`.
     """
-    kinds = (glyphs, scribbled, torn, joined, crossed)
+    names = {name.upper() for name in classes}
+    texts = "".join(text for text in GLYPHS if text.upper() not in names)
+    kinds = (partial(glyphs, texts=texts), scribbled, torn, joined, crossed)
     chosen = rng.choice(len(kinds), len(images), p=(0.5, 0.2, 0.08, 0.1, 0.12))
     drawn = np.empty_like(images)
     for number, kind in enumerate(kinds):
@@ -97,20 +101,20 @@ def _drawn(
     return strokes.draw(fitted, shape, pen)
 
 
-def glyphs(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def glyphs(images: np.ndarray, rng: np.random.Generator, texts: str = GLYPHS) -> np.ndarray:
     """Letters and signs, each written in a way of its own; nothing is left of the image."""
-    every = _every_glyph(images.shape[1:])
+    every = _every_glyph(images.shape[1:], texts)
     return move(every[rng.integers(len(every), size=len(images))], HAND, rng)
 
 
 @lru_cache(maxsize=2)
-def _every_glyph(shape: tuple[int, int]) -> np.ndarray:
+def _every_glyph(shape: tuple[int, int], texts: str) -> np.ndarray:
     """Each glyph of each font by three pens, as large as a digit and centred by its mass."""
     return np.stack(
         [
             _glyph(text, font, thickness, shape)
             for font in FONTS
-            for text in GLYPHS
+            for text in texts
             for thickness in (5, 9, 14)
         ]
     )

@@ -91,8 +91,8 @@ def train(model: keras.Model, lesson: Lesson, recipe: Recipe, seed: int, on_epoc
     steps = len(train.labels) // recipe.batch_size
     if steps == 0:
         raise UserError(
-            f"batch_size = {recipe.batch_size}: must be at most the number "
-            f"of training images, {len(train.labels)}"
+            f"train.{model.name}.batch_size = {recipe.batch_size}: must be at most the number "
+            f"of training images, {len(train.labels)}; `-S train.{model.name}.batch_size=N` sets it"
         )
     schedule = learning_rates(recipe, steps * recipe.epochs)
     # The loss of logits is exact where that of a probability near 0 has lost its digits.
@@ -166,7 +166,7 @@ def batches(split: Split, classes: Sequence[str], recipe: Recipe, seed: int) -> 
                 images = restyle(images, labels, classes, augmentation.styles, rng)
             images = augment(images, augmentation, rng)
             if strange:
-                images[-strange:] = outliers.draw(images[-strange:], rng)
+                images[-strange:] = outliers.draw(images[-strange:], classes, rng)
                 labels[-strange:] = NONE
             yield images, labels
 

@@ -12,7 +12,13 @@ from digits.training import outliers
 DIGITS = (load_digits().images[:64] * (255 / 16)).astype(np.uint8)
 Kind = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 KINDS = [outliers.glyphs, outliers.scribbled, outliers.crossed, outliers.torn, outliers.joined]
-every = pytest.mark.parametrize("kind", [*KINDS, outliers.draw])
+
+
+def any_kind(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return outliers.draw(images, list("0123456789"), rng)
+
+
+every = pytest.mark.parametrize("kind", [*KINDS, any_kind])
 
 
 def resized(height: int, width: int) -> np.ndarray:
@@ -77,10 +83,25 @@ def test_every_kind_is_drawn() -> None:
     drawn: list[str] = []
 
     def note(name: str) -> Kind:
-        return lambda images, _: (drawn.append(name), images)[1]
+        return lambda images, *_, **__: (drawn.append(name), images)[1]
 
     with pytest.MonkeyPatch.context() as patch:
         for kind in KINDS:
             patch.setattr(outliers, kind.__name__, note(kind.__name__))
-        drawn_by(outliers.draw, resized(8, 8))
+        drawn_by(any_kind, resized(8, 8))
     assert sorted(drawn) == sorted(kind.__name__ for kind in KINDS)
+
+
+def test_what_is_a_class_is_no_outlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    def glyphs(images: np.ndarray, rng: np.random.Generator, texts: str) -> np.ndarray:
+        drawn.append(texts)
+        return images
+
+    monkeypatch.setattr(outliers, "glyphs", glyphs)
+    for classes in (list("0123456789"), list("ACDa"), ["alpha", "beta"]):
+        outliers.draw(DIGITS, classes, np.random.default_rng(0))
+    of_digits, of_letters, of_words = drawn
+    assert of_digits == of_words == outliers.GLYPHS
+    assert set(outliers.GLYPHS) - set(of_letters) == set("ACacd")

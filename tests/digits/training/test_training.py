@@ -111,7 +111,9 @@ def test_a_loss_that_is_not_finite_ends_the_training(splits: tuple[Split, Split]
 
 
 def test_a_batch_larger_than_the_data_is_explained(splits: tuple[Split, Split]) -> None:
-    with pytest.raises(UserError, match=r"^batch_size = 5000: must be at most .* 1397$"):
+    with pytest.raises(
+        UserError, match=r"^train\.mlp\.batch_size = 5000: must be at most .* 1397; `-S"
+    ):
         fit(changed("mlp", batch_size=5000), *splits)
 
 
