@@ -104,6 +104,14 @@ def test_a_class_without_an_image_is_left_out(reports: Path) -> None:
     assert "| 1 | 1135 |" in text
 
 
+def test_the_images_of_added_data_are_named(reports: Path) -> None:
+    added = PARAMS.model_copy(update={"data": PARAMS.data.model_copy(update={"extra": ["a", "b"]})})
+    assert "also those of a, b, each image to train several times" in render(
+        "cnn", reports, parameters=added
+    )
+    assert "also those of" not in render("cnn", reports)
+
+
 def test_a_class_may_be_called_na(reports: Path) -> None:
     path = reports / "evaluate/cnn/classes.csv"
     path.write_text(path.read_text().replace("\n0,", "\nNA,"))
