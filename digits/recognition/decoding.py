@@ -75,7 +75,7 @@ def _decode(file: BinaryIO, most_pixels: int, formats: Sequence[str], page: int)
                 )
             ImageOps.exif_transpose(image, in_place=True)
             if image.mode in WIDE_MODES:
-                return _grey(np.array(image, np.float32))
+                return _grey(np.array(image, np.float32), is_float=image.mode == "F")
             if image.has_transparency_data:
                 return np.asarray(_on_paper(image.convert("RGBA")))
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
@@ -88,17 +88,19 @@ def _decode(file: BinaryIO, most_pixels: int, formats: Sequence[str], page: int)
         ) from None
 
 
-def _grey(values: np.ndarray) -> np.ndarray:
+def _grey(values: np.ndarray, is_float: bool) -> np.ndarray:
     """Convert grey of any range, `float32 (height, width)`, to `uint8 (height, width, 3)`.
 
     A file of 16 bits that uses few of them, as scanners write, keeps its proportions.
 
     Args:
         values: are overwritten, because a copy of a large picture is hundreds of megabytes.
+        is_float: of a file of numbers with a point, which may end at 1.
     """
     np.nan_to_num(values, copy=False, posinf=0, neginf=0)
     highest = values.max(initial=0)
-    values *= 255 / (255 if highest <= 255 else max(65535, highest))
+    usual = 1 if is_float and highest <= 1 else 255
+    values *= 255 / (usual if highest <= 255 else max(65535, highest))
     grey = np.rint(values.clip(0, out=values), out=values).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
 
