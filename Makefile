@@ -76,7 +76,7 @@ test-server: setup  ## the pipeline against MLflow's server on PostgreSQL; root 
 # Spark is 480 MB that most never use, and Great Expectations imports it wherever it is
 # installed: so it has a lock of its own and comes into .venv only by these targets.
 .venv/spark: requirements-spark.lock .venv/installed
-	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --require-hashes --requirement requirements-spark.lock
+	VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip install --quiet --no-deps --require-hashes --requirement requirements-spark.lock
 	touch $@
 
 java:  ## for CI: Debian's Java, where apt-get may; without it the Spark targets say how to get it
@@ -167,11 +167,11 @@ else
 	$(PYTHON) -m venv --clear .venv
 	sed -n '/^uv==/,/# via/p' requirements.lock > .venv/uv.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
-	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
-	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -c "$$PLOTS_TEMPLATE" > .venv/plots.html
 	$(BIN)/python -c "$$TELEMETRY_OFF"
-	echo '$(CURDIR)' > $@
+	printf '%s\n' "$(CURDIR)" > $@
 endif
 
 # Take the lock of a file, and hold it as the command that follows, to its end or death.
