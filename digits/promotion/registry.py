@@ -120,7 +120,10 @@ def _explain(candidate: Candidate) -> str:
         )
     outs = {f"models/{candidate.model}": candidate.md5}
     if not availability.can_be_had(outs, candidate.revision.root):
-        return f"{availability.NOWHERE}; `dvc repro` in a checkout of that commit makes them anew"
+        return (
+            f"{availability.NOWHERE}; `dvc repro` in a checkout of that commit makes them anew, to "
+            "the byte on the same type of CPU alone: on another, commit what it makes"
+        )
     return f"`digits sync --rev {candidate.revision.name}` registers it"
 
 

@@ -33,9 +33,8 @@ class Revision:
         if self.commit is None:
             file = self.root / path
             return file.read_bytes() if file.is_file() else None
-        tree = _open(self.root)[self.commit].peel(pygit2.Tree)
         try:
-            found = tree[path]
+            found = self._tree()[path]
         except KeyError:
             return None
         if not isinstance(found, pygit2.Blob):
@@ -67,11 +66,18 @@ class Revision:
             folder = self.root / path
             return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
         try:
-            tree = _open(self.root)[self.commit].peel(pygit2.Tree)[path]
+            tree = self._tree()[path]
         except KeyError:
             return []
         entries = tree if isinstance(tree, pygit2.Tree) else ()
         return sorted(str(entry.name) for entry in entries if isinstance(entry, pygit2.Tree))
+
+    def _tree(self) -> pygit2.Tree:
+        repository = _open(self.root)
+        try:
+            return repository[self.commit].peel(pygit2.Tree)
+        except KeyError:  # the baseline of an experiment, say, which git does not fetch with it
+            raise UserError(f"{self.name}: {_beyond(repository)}") from None
 
 
 def find(name: str, root: Path = Path()) -> Revision:
@@ -95,12 +101,19 @@ def find(name: str, root: Path = Path()) -> Revision:
     if name in (named := experiments(root)):
         return named[name]
     if repository.is_shallow:
-        raise UserError(
-            f"{name}: not in this clone, which is shallow: `git fetch --unshallow origin "
-            "'+refs/heads/*:refs/remotes/origin/*'` brings the rest of the history (in GitHub's "
-            "checkout action, `fetch-depth: 0`)"
-        )
+        raise UserError(f"{name}: {_beyond(repository)}")
     raise UserError(f"{name}: no branch, tag, commit or DVC experiment has that name")
+
+
+def _beyond(repository: pygit2.Repository) -> str:
+    """Say of a commit that is not in a clone how it comes there."""
+    if not repository.is_shallow:
+        return "not in this clone: `git fetch origin` brings what its origin has"
+    return (
+        "not in this clone, which is shallow: `git fetch --unshallow origin "
+        "'+refs/heads/*:refs/remotes/origin/*'` brings the rest of the history (in GitHub's "
+        "checkout action, `fetch-depth: 0`)"
+    )
 
 
 def experiments(root: Path = Path()) -> dict[str, Revision]:

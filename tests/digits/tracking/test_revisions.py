@@ -72,6 +72,14 @@ def test_a_shallow_clone_says_how_to_get_the_history(repository: Any, tmp_path: 
     assert revisions.find("main", cloned).commit == commit
 
 
+def test_a_baseline_that_was_not_fetched_is_no_traceback(repository: Any) -> None:
+    repository.commit({"a": "1"})
+    missing = revisions.Revision("0" * 40, "0" * 40, repository.root)
+    for ask in (missing.read, missing.folders):
+        with pytest.raises(UserError, match=r"^0{40}: not in this clone: `git fetch origin`"):
+            ask("a")
+
+
 def test_a_partial_clone_fetches_what_is_read(repository: Any, tmp_path: Path) -> None:
     repository.git("config", "uploadpack.allowFilter", "true")
     repository.commit({"a.txt": "a1", "b.txt": "b1"})
