@@ -3,6 +3,7 @@
 import io
 import logging
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from digits import Recognizer
 from digits.collection import drift, features, records
 from digits.collection.collector import Settings
 from digits.serving.access import Access
+from digits.serving.limits import Limits
 from tests import small_model
 from tests.digits.serving.conftest import Serve
 
@@ -185,6 +187,18 @@ def test_reading_goes_on_while_nothing_can_be_kept(
     assert 'digits_collected_total{result="lost"} 5.0' in client.get("/metrics").text
     other.rollback()
     other.close()
+    assert judge(client, identity, "1").status_code == 200
+
+
+def test_feedback_that_timed_out_does_not_end_collecting(
+    serve: Serve, tmp_path: Path, page: Path
+) -> None:
+    client = serve(collection=Settings(tmp_path), page=page, limits=Limits(seconds=0.5))
+    identity = read(client)[0]["id"]
+    assert judge(client, identity, "1").status_code == 200
+    with closing(sqlite3.connect(tmp_path / records.FILE)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert judge(client, identity, "2").status_code == 408
     assert judge(client, identity, "1").status_code == 200
 
 
