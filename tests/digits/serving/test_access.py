@@ -118,6 +118,12 @@ def test_beyond_loopback_there_is_a_token() -> None:
         entered(token="short")  # noqa: S106
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
+def test_what_cannot_be_a_name_of_a_host_is_told(host: str) -> None:
+    with pytest.raises(UserError, match=f"{host}: not a name of a host; name another with --host"):
+        addresses.listen(host, 0)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "localhost"])  # noqa: S104
 def test_the_address_that_is_printed_works(host: str) -> None:
     with addresses.listen(host, 0) as listener:
