@@ -54,10 +54,13 @@ def test_no_other_page_may_post(client: httpx.Client) -> None:
         assert post(client, **{"Sec-Fetch-Site": site}) == 403
 
 
-def test_read_takes_bytes_alone(client: httpx.Client) -> None:
+@pytest.mark.parametrize(
+    ("path", "body"), [("/read?width=2&height=1", b"ab"), ("/strokes", b"\1\0\1\0\1\0\1\0")]
+)
+def test_drawings_are_taken_as_bytes_alone(client: httpx.Client, path: str, body: bytes) -> None:
     for kind, status in (("text/plain", 415), ("", 415), (RAW["Content-Type"], 200)):
         headers = {"Content-Type": kind}
-        answer = client.post("/read?width=2&height=1", content=b"ab", headers=headers)
+        answer = client.post(path, content=body, headers=headers)
         assert answer.status_code == status
 
 

@@ -148,7 +148,7 @@ def test_whole_pictures_only_if_asked_for(
         (b'{"id": "%s"}' % (b"0" * 24), 400, "feedback: class: missing"),
         (b'{"id": "%s", "class": "x"}' % (b"0" * 24), 400, "class 'x': must be null or one of 0,"),
         (b'{"id": "%s", "class": "3"}' % (b"0" * 24), 404, "no such digit"),
-        (b" " * 1001, 400, "1,001 bytes: feedback has at most 1,000"),
+        (b" " * 1001, 413, "1,001 bytes: feedback has at most 1,000"),
     ],
 )
 def test_feedback_is_checked(client: httpx.Client, body: bytes, status: int, reason: str) -> None:
