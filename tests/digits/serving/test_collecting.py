@@ -219,6 +219,8 @@ def test_prometheus_is_told_of_the_drift(client: httpx.Client, tmp_path: Path) -
     [
         (Access(addresses=True, token="abcdefgh"), 401),  # noqa: S106
         (Access(addresses=True), 404),  # --no-token: whoever reaches it would see all
+        (Access(frozenset({"digits.example.org"})), 404),  # a proxy's name: others come that way
+        (Access(frozenset({"localhost"})), 200),
         (Access(), 200),
     ],
 )
