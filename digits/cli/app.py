@@ -64,15 +64,16 @@ def at_root(
 ) -> None:
     """Experiments, reviews and promotion, where DVC and MLflow meet."""
     context.obj = Path.cwd()  # what a command's paths are relative to
+    needs_project = context.invoked_subcommand not in ANYWHERE
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "dvc.yaml").exists():
             os.chdir(folder)
-            if done := mending.mend():
+            # Where a command needs no project, this may be another one's: it stays as it is.
+            if needs_project and (done := mending.mend()):
                 typer.echo(done, err=True)
             return
-    if context.invoked_subcommand in ANYWHERE:
-        return
-    raise UserError(f"{Path.cwd()}: no dvc.yaml here or in a folder above")
+    if needs_project:
+        raise UserError(f"{Path.cwd()}: no dvc.yaml here or in a folder above")
 
 
 def warn_if_unchecked(origin: loading.Origin) -> None:

@@ -61,8 +61,8 @@ def verify_results(
 def mend_workspace() -> None:
     """Remove what a killed DVC or a full disk left behind.
 
-    What DVC stumbles over every other command removes, too; this one also what only takes room
-    in DVC's cache.
+    What DVC stumbles over every other command but `predict` and `serve` removes, too; this one
+    also what only takes room in DVC's cache.
     """
     from digits.tracking import mending
 

@@ -185,6 +185,14 @@ def test_a_picture_of_200_megapixels_gets_our_own_words(workspace: Path) -> None
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_foreign_projects_lock_stays_as_it_is(workspace: Path, tmp_path: Path) -> None:
+    lock = "schema: '2.0'\nstages:\n  one:\n    cmd: echo 1\n  two:\n    cmd: echo 2"
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "dvc.lock").write_text(lock)
+    assert predict(tmp_path, str(workspace / "pictures/b.png")).returncode == 0
+    assert (tmp_path / "dvc.lock").read_text() == lock
+
+
 def test_a_model_that_nothing_tells_the_hash_of_is_named_or_refused(
     workspace: Path, tmp_path: Path
 ) -> None:
