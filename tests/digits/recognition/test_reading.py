@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -174,6 +175,35 @@ def test_each_page_has_its_own_explanation(workspace: Path) -> None:
     one, two = (Image.open(workspace / name) for name in ("how-1.png", "how-2.png"))
     assert one.tobytes() != two.tobytes()
     assert not (workspace / "how.png").exists()
+
+
+def test_an_explanation_that_cannot_be_written_is_named(workspace: Path) -> None:
+    done = predict(workspace, "pictures/b.png", "--explain", "dvc.yaml/how.png")
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("digits: pictures/b.png: ")
+    assert f"'{workspace}/dvc.yaml" in line
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", ""])
+def test_a_name_that_cannot_be_printed_is_shown_without_what_cannot(
+    workspace: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    names = [b"a\x1b[2J\n.png", b"b\xff.png", "c\u202fé.png".encode()]
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes((workspace / "pictures/b.png").read_bytes())
+    (tmp_path / os.fsdecode(b"d\xff\x1b.txt")).touch()
+    done = predict(workspace, str(tmp_path), *form.split())
+    assert done.returncode == 0
+    assert done.stderr.decode() == (
+        f"digits: {tmp_path}/d\ufffd\ufffd.txt: left out, not a format that is read\n"
+    )
+    shown = done.stdout.decode()
+    if form == "--json":
+        shown = "\n".join(each["picture"] for each in json.loads(shown)["pictures"])
+    for name in ("a\ufffd[2J\ufffd.png", "b\ufffd.png", "c\u202fé.png"):
+        assert f"{tmp_path}/{name}" in shown
 
 
 def test_a_picture_of_200_megapixels_gets_our_own_words(workspace: Path) -> None:
