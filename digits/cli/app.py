@@ -23,13 +23,14 @@ app = typer.Typer(
 
 ANYWHERE = {"predict", "serve"}  # commands that need no dvc.yaml
 
+MODELS = "A folder or model.onnx, models:/mnist@champion, models:/mnist/3 or runs:/ID"
 ModelOption = Annotated[
     str | None,
     typer.Option(
-        help="A folder or model.onnx, models:/mnist@champion, models:/mnist/3 or runs:/ID; by "
-        "default models/cnn if there is one, else the model in the package."
+        help=f"{MODELS}; by default models/cnn if there is one, else the model in the package."
     ),
 ]
+NamedModelOption = Annotated[str, typer.Option(help=f"{MODELS}.")]  # with a default that is shown
 ThresholdOption = Annotated[
     float | None,
     typer.Option(
