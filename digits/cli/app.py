@@ -23,13 +23,14 @@ app = typer.Typer(
 
 ANYWHERE = {"predict", "serve"}  # commands that need no dvc.yaml
 
+MODELS = "A folder or model.onnx, models:/mnist@champion, models:/mnist/3 or runs:/ID"
 ModelOption = Annotated[
     str | None,
     typer.Option(
-        help="A folder or model.onnx, models:/mnist@champion, models:/mnist/3 or runs:/ID; by "
-        "default models/cnn if there is one, else the model in the package."
+        help=f"{MODELS}; by default models/cnn if there is one, else the model in the package."
     ),
 ]
+NamedModelOption = Annotated[str, typer.Option(help=f"{MODELS}.")]  # with a default that is shown
 ThresholdOption = Annotated[
     float | None,
     typer.Option(
@@ -64,15 +65,16 @@ def at_root(
 ) -> None:
     """Experiments, reviews and promotion, where DVC and MLflow meet."""
     context.obj = Path.cwd()  # what a command's paths are relative to
+    needs_project = context.invoked_subcommand not in ANYWHERE
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "dvc.yaml").exists():
             os.chdir(folder)
-            if done := mending.mend():
+            # Where a command needs no project, this may be another one's: it stays as it is.
+            if needs_project and (done := mending.mend()):
                 typer.echo(done, err=True)
             return
-    if context.invoked_subcommand in ANYWHERE:
-        return
-    raise UserError(f"{Path.cwd()}: no dvc.yaml here or in a folder above")
+    if needs_project:
+        raise UserError(f"{Path.cwd()}: no dvc.yaml here or in a folder above")
 
 
 def warn_if_unchecked(origin: loading.Origin) -> None:

@@ -137,8 +137,8 @@ def watch_drift(
 
     begin = watch.since(since)
     with records.opened(where) as connection:
-        found, classes = records.select(connection, begin), records.classes_of(connection)
-    result = _watch(found, classes, chosen)
+        found = records.select(connection, begin)
+    result = _watch(found, chosen)
 
     from digits.collection import report
 
@@ -150,7 +150,7 @@ def watch_drift(
         raise typer.Exit(3)
 
 
-def _watch(found: "list[Record]", classes: list[str], model: str) -> "Watch":
+def _watch(found: "list[Record]", model: str) -> "Watch":
     """Make the reference with the models that answered, as far as they are here."""
     from digits.collection import watch
     from digits.data import splits
@@ -171,7 +171,7 @@ def _watch(found: "list[Record]", classes: list[str], model: str) -> "Watch":
         [each.classify for each in (main, *others)],
         main.threshold,
     )
-    return watch.watch(found, classes, features, main.origin.md5)
+    return watch.watch(found, main.network.classes, features, main.origin.md5)
 
 
 def _findings(result: "Watch", page: Path) -> str:

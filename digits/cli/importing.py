@@ -29,7 +29,8 @@ CatalogueOption = Annotated[str, typer.Option(help="For the catalogue.")]
 
 
 def _size(text: str) -> tuple[int, int]:
-    if not (found := re.fullmatch(r"(\d{1,3})x(\d{1,3})", text)) or "0" in found.groups():
+    found = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text)
+    if not found or 0 in map(int, found.groups()):
         raise typer.BadParameter("must be HEIGHTxWIDTH in pixels, such as 28x28")
     return int(found[1]), int(found[2])
 

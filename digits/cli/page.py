@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from digits.cli.app import ModelOption, ThresholdOption, app, user_path
+from digits.cli.app import NamedModelOption, ThresholdOption, app, user_path
 
 
 @app.command("export-page")
 def export_page(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Is made; an older page in it is replaced.")],
-    model: ModelOption = "models/cnn",
+    model: NamedModelOption = "models/cnn",
     threshold: ThresholdOption = None,
     runtime: Annotated[
         Path | None,

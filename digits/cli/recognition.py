@@ -1,6 +1,7 @@
 """Digits in pictures: `digits predict`."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,9 @@ from digits.cli.interruption import Interruption
 if TYPE_CHECKING:
     from digits.recognition.printing import Printer
     from digits.recognition.reading import Reading
+
+# Control characters of a file's name, which could change a terminal, and bytes that are not UTF-8.
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @app.command("predict")
@@ -78,7 +82,7 @@ def predict_pictures(
     with interruption:
         problems = _print_all(results, len(pictures), printer)
     for name in listing.left_out:
-        typer.echo(f"digits: {name}: left out, not a format that is read", err=True)
+        typer.echo(f"digits: {_shown(name)}: left out, not a format that is read", err=True)
     if interruption.event.is_set():
         for problem in (*problems, "stopped: the pictures that were read are printed"):
             typer.echo(f"digits: {printable(problem)}", err=True)
@@ -105,9 +109,14 @@ def _print_all(results: "Iterator[Reading]", total: int, printer: "Printer") -> 
     with tqdm(results, total=total, unit="picture", leave=False, disable=None) as progress:
         for name, answers in progress:
             if isinstance(answers, str):
-                problems.append(f"{name}: {answers}")
+                problems.append(f"{_shown(name)}: {answers}")
             else:
                 with tqdm.external_write_mode():
-                    typer.echo(printer.picture(name, answers), nl=False)
+                    typer.echo(printer.picture(_shown(name), answers), nl=False)
     typer.echo(printer.end(), nl=False)
     return problems
+
+
+def _shown(name: str) -> str:
+    """The name of a file as it can be printed; other than `printable`, rare blanks stay."""
+    return UNPRINTABLE.sub("\ufffd", name)

@@ -15,6 +15,7 @@ class FailIf(StrEnum):
 
 @app.command("diff")
 def review_change(
+    context: typer.Context,
     base: Annotated[str, typer.Argument(help="what the change is compared with")] = "main",
     head: Annotated[str, typer.Argument(help="the change")] = "workspace",
     md: Annotated[
@@ -45,7 +46,8 @@ def review_change(
     else:
         typer.echo(table.render_text(found))
     if md and md != Path("-"):
-        pictures = plot.draw(found, Path("data/processed/test.npz"), md)
-        files.write_text(md, table.render_markdown(found, pictures))
+        path = context.obj / md
+        pictures = plot.draw(found, Path("data/processed/test.npz"), path)
+        files.write_text(path, table.render_markdown(found, pictures))
     if fail_if and found.is_worse:
         raise typer.Exit(3)

@@ -9,7 +9,7 @@ import typer
 
 from digits.cli.app import (
     CheckedOption,
-    ModelOption,
+    NamedModelOption,
     ThresholdOption,
     app,
     user_path,
@@ -30,7 +30,7 @@ def score_images(
         typer.Argument(metavar="INPUT", help="Parquet, IDX or pictures: a file, folder or glob."),
     ],
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A folder for Parquet.")],
-    model: ModelOption = "models:/mnist@champion",
+    model: NamedModelOption = "models:/mnist@champion",
     read: Annotated[
         Read, typer.Option(help="Is an image one digit, or a picture with any number of them?")
     ] = Read.DIGIT,

@@ -61,8 +61,8 @@ def verify_results(
 def mend_workspace() -> None:
     """Remove what a killed DVC or a full disk left behind.
 
-    What DVC stumbles over every other command removes, too; this one also what only takes room
-    in DVC's cache.
+    What DVC stumbles over every other command but `predict` and `serve` removes, too; this one
+    also what only takes room in DVC's cache.
     """
     from digits.tracking import mending
 
@@ -123,10 +123,11 @@ def _advice(found: "Verification") -> list[str]:
         case Verdict.DIFFERENT:
             return [
                 "next: look for what changed: `git status`, `make setup` for the packages; "
-                "`digits diff HEAD` shows the metrics"
+                f"`digits diff {found.base.name}` shows the metrics"
             ]
         case Verdict.CHANGED | Verdict.NEW:
-            return [f"next: `digits diff HEAD` reviews the change, `{COMMIT}` keeps it"]
+            review = f"`digits diff {found.base.name}` reviews the change"
+            return [f"next: {review}, `{COMMIT}` keeps it"]
     yours = f"commit yours: `digits verify --record && {COMMIT_RESULTS}`"
     return [f"next, keep the committed results: {_restoring(found)}", f"or {yours}"]
 
@@ -142,7 +143,8 @@ def _restoring(found: "Verification") -> str:
         for path, md5 in stage.outs.items()
         if path.startswith(("data/", "models/"))
     }
-    back = "git checkout HEAD -- dvc.lock reports"
+    # By its commit: git checks no DVC experiment out by name, nor a branch that origin alone has.
+    back = f"git checkout {str(found.base.commit)[:7]} -- dvc.lock reports"
     if not (lost := availability.missing(outs)):
         return f"`{back} && dvc checkout`"
     if availability.has_remote():

@@ -10,7 +10,6 @@ import json
 import logging
 import queue
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -119,8 +118,9 @@ class Collector:
             reviewer: whose verdict it is.
 
         Returns:
-            Whether there is such a digit, once it is written; raises `queue.Full` or
-            `sqlite3.Error` if it could not be.
+            Whether there is such a digit, once it is written; raises `queue.Full`,
+            `sqlite3.Error` or what else went wrong if it could not be. One that is cancelled in
+            the queue is not written.
         """
         future: Future[bool] = Future()
         verdict = {"id": identity, "class": name, "reviewer": reviewer, "time": time.time()}
@@ -167,10 +167,12 @@ class Collector:
 
     def _write(self, batch: list[Any]) -> None:
         readings = [each for each in batch if not isinstance(each[-1], Future)]
-        verdicts = [each for each in batch if isinstance(each[-1], Future)]
+        # A verdict is cancelled if its request timed out in the queue; from here on none can be.
+        given = [each for each in batch if isinstance(each[-1], Future)]
+        verdicts = [each for each in given if each[-1].set_running_or_notify_cancel()]
         count = sum(len(ids) for _, _, ids, _ in readings)
-        said = said_in([reading for *_, reading in readings])
         try:
+            said = said_in([reading for *_, reading in readings])
             with self._connection:  # one transaction
                 self._connection.execute("BEGIN IMMEDIATE")
                 rows = [
@@ -180,7 +182,7 @@ class Collector:
                 ]
                 records.insert(self._connection, rows)
                 found = [records.judge(self._connection, verdict) for verdict, _ in verdicts]
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it is, the thread goes on with the next batch
             self._fail(error, count, [future for _, future in verdicts])
             return
         self._complaint = ""
@@ -189,10 +191,10 @@ class Collector:
             future.set_result(is_there)
         try:
             self._trim()
-        except sqlite3.Error as error:
+        except Exception as error:
             self._fail(error, 0, [])
 
-    def _fail(self, error: sqlite3.Error, count: int, futures: Sequence[Future[bool]]) -> None:
+    def _fail(self, error: Exception, count: int, futures: Sequence[Future[bool]]) -> None:
         """Count what is lost, and say why, once until the reason is another."""
         self._tell("lost", count)
         for future in futures:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from digits.collection.features import Features
+from digits.collection.features import UNKNOWN, Features
 from digits.comparison.correction import holm
 
 LEVEL = 0.01  # of significance, for all features together
@@ -45,7 +45,8 @@ class Finding:
 def compare(reference: Features, served: Features) -> list[Finding]:
     """Compare served digits with the reference, feature by feature.
 
-    Numbers by Kolmogorov's and Smirnov's test, flags by Fisher's, classes by the chi-squared test.
+    Numbers by Kolmogorov's and Smirnov's test, flags by Fisher's, classes by the chi-squared test;
+    answers with an unknown class are left out of the classes.
 
     Returns:
         A finding for each feature that both have.
@@ -61,12 +62,14 @@ def compare(reference: Features, served: Features) -> list[Finding]:
             table = _counted([flags.astype(int), theirs.astype(int)], 2)
             p = float(stats.fisher_exact(table).pvalue)
             rows.append((name, flags.mean(), theirs.mean(), _psi(*table), p))
-    table = _counted([reference.classes, served.classes])
-    seen = table[:, table.sum(axis=0) > 0]
-    p = float(stats.chi2_contingency(seen).pvalue) if seen.shape[1] > 1 else 1.0
-    most = int(table[0].argmax())
-    shares = table[:, most] / table.sum(axis=1)
-    rows.append(("classes", *shares, _psi(*table), p))
+    known = served.classes[served.classes != UNKNOWN]
+    if len(known):
+        table = _counted([reference.classes, known])
+        seen = table[:, table.sum(axis=0) > 0]
+        p = float(stats.chi2_contingency(seen).pvalue) if seen.shape[1] > 1 else 1.0
+        most = int(table[0].argmax())
+        shares = table[:, most] / table.sum(axis=1)
+        rows.append(("classes", *shares, _psi(*table), p))
     corrected = holm([row[-1] for row in rows])
     return [
         Finding(

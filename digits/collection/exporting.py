@@ -98,8 +98,10 @@ def _choose(
         hashed = digests.digest(record.image)
         if record.label is None:
             left["not reviewed, or disputed"] += 1
-        elif record.label == NONE or record.label not in classes:
+        elif record.label == NONE:
             left["no digit"] += 1
+        elif record.label not in classes:
+            left[f"of another class than {', '.join(classes)}"] += 1
         elif hashed in known:
             left["an image of the main data set"] += 1
         elif hashed in taken:

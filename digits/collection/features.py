@@ -12,6 +12,7 @@ from digits.collection.records import DECIMALS, Record
 INK = 100  # a pixel counts as ink from this value on
 FAINT, FULL = 25, 230  # between them a pixel is grey
 SHAPE = ("stroke_width", "height", "width", "slant", "grey", "parts")
+UNKNOWN = -1  # in place of the index of a class that the reference does not have
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class Features:
             number of parts; confidence of the main model.
         flags: `bool (N,)` by name: refused by the main model; models disagree, where several
             answered.
-        classes: index of the class that the main model gave, `int (N,)`.
+        classes: index of the class that the main model gave, or `UNKNOWN`, `int (N,)`.
     """
 
     numbers: dict[str, np.ndarray]
@@ -91,12 +92,18 @@ def of_answers(images: np.ndarray, answers: Sequence[np.ndarray], threshold: flo
 
 
 def of_records(records: Sequence[Record], classes: Sequence[str]) -> Features:
-    """Features of digits that were collected; answers with an unknown class are none of theirs."""
+    """Features of digits that were collected.
+
+    Args:
+        records: of the digits.
+        classes: of the model that the reference was made with; what another model answered may
+            be none of them.
+    """
     images = np.array([record.image for record in records], np.uint8).reshape(-1, 28, 28)
     confidence = np.array([record.confidence for record in records])
     flags = {"refused": np.array([record.refused for record in records], bool)}
     if any(len(record.answers) > 1 for record in records):
         flags["disagree"] = np.array([record.disagree for record in records], bool)
     numbers = {name: number for number, name in enumerate(classes)}
-    given = np.array([numbers.get(record.digit, 0) for record in records], int)
+    given = np.array([numbers.get(record.digit, UNKNOWN) for record in records], int)
     return Features(of_images(images) | {"confidence": confidence}, flags, given)

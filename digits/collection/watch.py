@@ -96,7 +96,7 @@ def watch(
 
     Args:
         records: of the window.
-        classes: that the models know.
+        classes: of the main model that answered the reference.
         reference: of the data that the models were made with.
         md5: of the main model that answered the reference.
 

@@ -10,7 +10,7 @@ from threading import Event
 
 import numpy as np
 
-from digits.base.errors import UserError
+from digits.base.errors import UserError, explain
 from digits.recognition import decoding
 from digits.recognition.answers import Answer
 
@@ -139,8 +139,12 @@ def _pages(name: str, source: Path | bytes) -> Iterator[Page]:
 
 def _answers(read_one: ReadOne, page: Page) -> list[Answer] | str:
     try:
-        return read_one(decoding.decode(page.source, page=(page.number or 1) - 1), page.number)
+        pixels = decoding.decode(page.source, page=(page.number or 1) - 1)
     except UserError as error:
         return str(error)
     except OSError as error:
         return str(error.strerror)
+    try:
+        return read_one(pixels, page.number)
+    except (UserError, OSError) as error:  # of the system, it names what could not be written
+        return explain(error)

@@ -27,6 +27,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]
         raise UserError(f"{host}:{port}: {reason}; name another with --host or --port") from None
+    except UnicodeError:  # of a label that is empty or has more than 63 letters
+        raise UserError(f"{host}: not a name of a host; name another with --host") from None
 
 
 def is_local(listener: socket.socket) -> bool:

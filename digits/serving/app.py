@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from digits.base.errors import UserError
 from digits.collection.collector import Collector, Settings
 from digits.recognition.recognizer import Recognizer
-from digits.serving.access import Access
+from digits.serving.access import LOOPBACK, Access
 from digits.serving.guard import Guard, refusal
 from digits.serving.limits import Limits
 from digits.serving.metrics import Metrics
@@ -86,8 +86,10 @@ def build(
     app.include_router(feedback.routes_of_page(service))
     if collector:
         app.include_router(feedback.router(service, collector))
-        # Others' handwriting is shown to nobody who needed not show a token to get here.
-        if access.token is not None or not access.addresses:
+        # Without a token others' handwriting is shown to this machine alone: a further name that
+        # is answered to may be that of a proxy, which lets others in.
+        is_local = not access.addresses and access.hosts <= LOOPBACK
+        if access.token is not None or is_local:
             app.include_router(review.router(service, collector))
     site.add(app, page, limits)
     return app

@@ -135,6 +135,8 @@ def server(
     Raises:
         UserError: the certificate or its key cannot be used.
     """
+    if key and not certificate:
+        raise UserError("--keyfile: needs --certfile, too: the certificate that the key belongs to")
     limits = limits or Limits()
     logging.getLogger("uvicorn.error").filters[:] = [logs.Bounded()]
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client is told

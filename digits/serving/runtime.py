@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -59,7 +60,7 @@ def fetch(package: Path | None = None) -> Path:
         try:
             with tarfile.open(archive) as packed:
                 contents = {name: _checked(packed, *known) for name, known in FILES.items()}
-        except (OSError, tarfile.TarError, KeyError, ValueError) as error:
+        except (OSError, EOFError, zlib.error, tarfile.TarError, KeyError, ValueError) as error:
             raise UserError(f"{archive.name}: not {PACKAGE}: {one_line(error)}") from None
     contents[WASM] = gzip.compress(contents[WASM], mtime=0)
     folder().mkdir(parents=True, exist_ok=True)

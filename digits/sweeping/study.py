@@ -77,8 +77,8 @@ def create(place: Place, space: Space, data: dict[str, str]) -> optuna.Study:
 
 def load(place: Place, space: Space) -> optuna.Study:
     """Open a study to work at it."""
-    epochs = space.params({}).train.recipe(space.model).epochs
-    epochs = max([epochs, *(int(k.high) for k in space.knobs if k.path.endswith(".epochs"))])
+    searched = [end for k in space.knobs if k.path.endswith(".epochs") for end in k.ends()]
+    epochs = max(searched or [space.params({}).train.recipe(space.model).epochs])
     with _explained(place), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.load_study(

@@ -1,5 +1,6 @@
 """The page without a server: exported, installed, used with the network off."""
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,21 @@ def test_another_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="npm is missing"):
         runtime.fetch()
+
+
+def test_a_damaged_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITS_CACHE", str(tmp_path))
+    script = tmp_path / "script.js"
+    script.write_text(" ".join(map(str, range(100_000))))
+    package = tmp_path / "whole.tgz"
+    with tarfile.open(package, "w:gz") as archive:
+        archive.add(script, runtime.FILES[runtime.SCRIPT][0])
+    content = package.read_bytes()
+    middle = len(content) // 2
+    for damaged in (content[:middle], content[:middle] + b"\xff" * 100 + content[middle + 100 :]):
+        package.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"^whole.tgz: not onnxruntime-web"):
+            runtime.fetch(package)
 
 
 @pytest.mark.slow

@@ -85,6 +85,7 @@ def router(service: Service) -> APIRouter:
     ) -> Response:
         """The digits of what a pen wrote as every model sees them."""
         start = time.perf_counter()
+        require(request, RAW)
         body, main = await request.body(), service.served[0].recognizer
         digits = await service.find_drawn(main, body, parted=not unfinished)
         wish = replace(wish, collect=wish.collect and not unfinished)

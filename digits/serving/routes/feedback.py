@@ -90,7 +90,7 @@ def router(service: Service, collector: Collector) -> APIRouter:
 
 def _parse(body: bytes) -> Feedback:
     if len(body) > MOST_BYTES:
-        raise UserError(f"{len(body):,} bytes: feedback has at most {MOST_BYTES:,}")
+        raise HTTPException(413, f"{len(body):,} bytes: feedback has at most {MOST_BYTES:,}")
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,18 @@ def test_too_little_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(UserError, match=r"^there is no reviewed digit for \w+ yet"):
         exporting.export("few", found, CLASSES, "mnist", 100)
     assert "few:" not in Path("datasets.yaml").read_text()
+
+
+def test_what_is_left_out_of_an_export_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    with records.opened(folder / "kept") as connection:
+        found = records.select(connection)
+    some = [replace(record, verdicts={"anna": "a"}) for record in found[10:13]]
+    notes = exporting.export("some", found[:10] + some + found[13:], CLASSES, "mnist", 8).notes
+    assert "left out: 1 no digit" in notes
+    assert "left out: 3 of another class than 0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in notes
 
 
 def test_without_the_main_data_set_nothing_is_exported(

@@ -158,6 +158,47 @@ def test_a_locked_file_costs_the_digits_but_no_answer(
     assert told["stored"] == 2
 
 
+def test_collecting_goes_on_after_verdicts_that_nobody_waits_for(
+    collect: Collect, tmp_path: Path
+) -> None:
+    collector = collect()
+    (identity,) = collector.collect(reading([0]))
+    assert collector.judge(identity, "1", "writer").result(30)
+    with closing(sqlite3.connect(tmp_path / "kept" / records.FILE)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        at_work = collector.judge(identity, "2", "at work")
+        while collector._queue.qsize():
+            time.sleep(0.01)
+        time.sleep(0.2)  # it waits for the file
+        waiting = collector.judge(identity, "3", "waiting")
+        assert (at_work.cancel(), waiting.cancel()) == (False, True)
+    assert collector.judge(identity, "4", "later").result(30)
+    assert at_work.result(30)
+    (record,) = kept(tmp_path)
+    assert record.verdicts == {"writer": "1", "at work": "2", "later": "4"}
+
+
+def test_collecting_goes_on_after_any_error(
+    collect: Collect,
+    told: Counter[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("not a reading")
+
+    collector = collect()
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "uvicorn.error"):
+        patch.setattr(records, "insert", fail)
+        (identity,) = collector.collect(reading([0]))
+        with pytest.raises(ValueError, match="not a reading"):
+            collector.judge(identity, "1", "writer").result(30)
+    assert "not collected: not a reading; reading goes on" in caplog.text
+    assert told == {"lost": 1}
+    (identity,) = collector.collect(reading([0]))
+    assert collector.judge(identity, "1", "writer").result(30)
+
+
 def test_a_full_disk_costs_the_digits_but_no_answer(
     collect: Collect, told: Counter[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import mlflow
 import numpy as np
@@ -13,14 +15,14 @@ import pytest
 
 from digits import Recognizer
 from digits.base.errors import UserError
-from digits.collection import drift, features, watch
+from digits.collection import drift, features, records, watch
 from digits.collection.collector import Collector
 from digits.collection.features import Features
 from digits.data import splits
 from digits.data.splits import Split
 from digits.evaluation.corruptions import corrupt
 from tests import small_model
-from tests.digits.collection.conftest import reading
+from tests.digits.collection.conftest import CLASSES, reading
 
 Collect = Callable[..., Collector]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -88,6 +90,25 @@ def test_the_features_measure_what_they_say() -> None:
     assert found["parts"].tolist() == [1, 1]
     assert found["ink"][0] == pytest.approx(80 / 784)
     assert features.of_images(np.zeros((1, 28, 28), np.uint8))["height"].tolist() == [0]
+
+
+def test_answers_of_a_model_with_other_classes_are_left_out_of_the_classes(
+    describe: Callable[[np.ndarray], Features], order: np.ndarray, collect: Collect, tmp_path: Path
+) -> None:
+    def compared(found: list[records.Record]) -> dict[str, drift.Finding]:
+        result = watch.watch(found, CLASSES, describe(small_model.images()[0][order[:HALF]]), "")
+        return {finding.feature: finding for finding in result.findings}
+
+    collector = collect()
+    collector.collect(reading([int(n) for n in order[HALF : HALF + WINDOW]]))
+    collector.close()
+    with records.opened(tmp_path / "kept") as connection:
+        found = records.select(connection)
+    others = [replace(record, digit="a") for record in found]
+    assert compared(found + others)["classes"] == replace(
+        compared(found)["classes"], corrected_p=mock.ANY
+    )
+    assert compared(others).keys() == compared(found).keys() - {"classes"}
 
 
 def test_the_effect_size() -> None:

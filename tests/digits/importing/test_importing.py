@@ -343,6 +343,11 @@ def test_a_mistake_is_told_in_a_line(
     assert len(done.splitlines()) == 1
 
 
+@pytest.mark.parametrize("size", ["0x28", "28x00", "000x28", "28", "28x1000"])
+def test_a_size_is_of_pixels(digits_import: Import, size: str) -> None:
+    assert digits_import(".", "mine", "--size", size, fails=True) == "2"
+
+
 def test_an_entry_can_be_replaced_and_the_others_stay(
     digits_import: Import, project: Path, few: Split, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -176,6 +177,35 @@ def test_each_page_has_its_own_explanation(workspace: Path) -> None:
     assert not (workspace / "how.png").exists()
 
 
+def test_an_explanation_that_cannot_be_written_is_named(workspace: Path) -> None:
+    done = predict(workspace, "pictures/b.png", "--explain", "dvc.yaml/how.png")
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("digits: pictures/b.png: ")
+    assert f"'{workspace}/dvc.yaml" in line
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", ""])
+def test_a_name_that_cannot_be_printed_is_shown_without_what_cannot(
+    workspace: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    names = [b"a\x1b[2J\n.png", b"b\xff.png", "c\u202fé.png".encode()]
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes((workspace / "pictures/b.png").read_bytes())
+    (tmp_path / os.fsdecode(b"d\xff\x1b.txt")).touch()
+    done = predict(workspace, str(tmp_path), *form.split())
+    assert done.returncode == 0
+    assert done.stderr.decode() == (
+        f"digits: {tmp_path}/d\ufffd\ufffd.txt: left out, not a format that is read\n"
+    )
+    shown = done.stdout.decode()
+    if form == "--json":
+        shown = "\n".join(each["picture"] for each in json.loads(shown)["pictures"])
+    for name in ("a\ufffd[2J\ufffd.png", "b\ufffd.png", "c\u202fé.png"):
+        assert f"{tmp_path}/{name}" in shown
+
+
 def test_a_picture_of_200_megapixels_gets_our_own_words(workspace: Path) -> None:
     head = b"P5 16320 12240 255 "
     (workspace / "large.pgm").write_bytes(head + bytes(1000))
@@ -183,6 +213,14 @@ def test_a_picture_of_200_megapixels_gets_our_own_words(workspace: Path) -> None
     assert done.returncode == 1
     assert done.stderr.startswith(b"digits: large.pgm: 16320 x 12240 pixels: at most 50,000,000")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_foreign_projects_lock_stays_as_it_is(workspace: Path, tmp_path: Path) -> None:
+    lock = "schema: '2.0'\nstages:\n  one:\n    cmd: echo 1\n  two:\n    cmd: echo 2"
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "dvc.lock").write_text(lock)
+    assert predict(tmp_path, str(workspace / "pictures/b.png")).returncode == 0
+    assert (tmp_path / "dvc.lock").read_text() == lock
 
 
 def test_a_model_that_nothing_tells_the_hash_of_is_named_or_refused(

@@ -318,6 +318,15 @@ class TestCommand:
             "my review.md",
         ]
 
+    def test_the_file_is_relative_to_where_the_user_is(
+        self, repository: Any, diff: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        repository.commit(project({"cnn": []}) | {"sub/file": ""})
+        monkeypatch.chdir(repository.root / "sub")
+        assert diff("HEAD", "HEAD", "--md", "out.md").exit_code == 0
+        assert (repository.root / "sub" / "out.md").exists()
+        assert not (repository.root / "out.md").exists()
+
     def test_a_users_mistake_is_one_line(self, repository: Any, python: Any) -> None:
         repository.commit(project({}))
         done = python("-m", "digits.cli", "diff", "nope", cwd=repository.root)

@@ -13,7 +13,7 @@ from digits.base import files, tables
 from digits.base.errors import UserError
 from digits.review import verification
 from digits.review.verification import Verdict, Verification
-from digits.tracking import revisions
+from digits.tracking import availability, revisions
 from tests.digits.conftest import Repository
 
 IMAGES = 10_000
@@ -138,6 +138,27 @@ def test_a_damaged_record_is_named(project: Repository, content: str) -> None:
     project.commit({verification.CPUS: content})
     with pytest.raises(UserError, match="not what `digits verify --record` writes"):
         verified()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "epochs", "advice"),
+    [
+        (range(1000), 2, "`digits diff HEAD~1` shows the metrics"),
+        (range(100), 3, "`digits diff HEAD~1` reviews the change"),
+        (range(101), 2, "`git checkout {commit} -- dvc.lock reports"),
+    ],
+)
+def test_the_advice_is_about_the_commit_that_was_compared_with(
+    project: Repository, wrong: range, epochs: int, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from digits.cli import verify
+
+    monkeypatch.setattr(availability, "missing", lambda _: [])
+    commit = project.git("rev-parse", "HEAD")[:7]
+    project.commit()
+    make(project.root, "other weights", wrong, epochs)
+    found = verification.verify(revisions.find("HEAD~1"), revisions.find("workspace"))
+    assert advice.format(commit=commit) in verify._as_text(found)
 
 
 def test_it_is_json(project: Repository) -> None:

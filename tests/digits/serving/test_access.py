@@ -54,10 +54,13 @@ def test_no_other_page_may_post(client: httpx.Client) -> None:
         assert post(client, **{"Sec-Fetch-Site": site}) == 403
 
 
-def test_read_takes_bytes_alone(client: httpx.Client) -> None:
+@pytest.mark.parametrize(
+    ("path", "body"), [("/read?width=2&height=1", b"ab"), ("/strokes", b"\1\0\1\0\1\0\1\0")]
+)
+def test_drawings_are_taken_as_bytes_alone(client: httpx.Client, path: str, body: bytes) -> None:
     for kind, status in (("text/plain", 415), ("", 415), (RAW["Content-Type"], 200)):
         headers = {"Content-Type": kind}
-        answer = client.post("/read?width=2&height=1", content=b"ab", headers=headers)
+        answer = client.post(path, content=body, headers=headers)
         assert answer.status_code == status
 
 
@@ -123,6 +126,12 @@ def test_beyond_loopback_there_is_a_token() -> None:
     for token, reason in [("short", "at least 6"), ("-" * 9, "at least 6"), ("пароль", "ASCII")]:
         with pytest.raises(UserError, match=reason):
             entered(token=token)
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
+def test_what_cannot_be_a_name_of_a_host_is_told(host: str) -> None:
+    with pytest.raises(UserError, match=f"{host}: not a name of a host; name another with --host"):
+        addresses.listen(host, 0)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "localhost"])  # noqa: S104

@@ -3,6 +3,7 @@
 import io
 import logging
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from digits import Recognizer
 from digits.collection import drift, features, records
 from digits.collection.collector import Settings
 from digits.serving.access import Access
+from digits.serving.limits import Limits
 from tests import small_model
 from tests.digits.serving.conftest import Serve
 
@@ -146,7 +148,7 @@ def test_whole_pictures_only_if_asked_for(
         (b'{"id": "%s"}' % (b"0" * 24), 400, "feedback: class: missing"),
         (b'{"id": "%s", "class": "x"}' % (b"0" * 24), 400, "class 'x': must be null or one of 0,"),
         (b'{"id": "%s", "class": "3"}' % (b"0" * 24), 404, "no such digit"),
-        (b" " * 1001, 400, "1,001 bytes: feedback has at most 1,000"),
+        (b" " * 1001, 413, "1,001 bytes: feedback has at most 1,000"),
     ],
 )
 def test_feedback_is_checked(client: httpx.Client, body: bytes, status: int, reason: str) -> None:
@@ -188,6 +190,18 @@ def test_reading_goes_on_while_nothing_can_be_kept(
     assert judge(client, identity, "1").status_code == 200
 
 
+def test_feedback_that_timed_out_does_not_end_collecting(
+    serve: Serve, tmp_path: Path, page: Path
+) -> None:
+    client = serve(collection=Settings(tmp_path), page=page, limits=Limits(seconds=0.5))
+    identity = read(client)[0]["id"]
+    assert judge(client, identity, "1").status_code == 200
+    with closing(sqlite3.connect(tmp_path / records.FILE)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert judge(client, identity, "2").status_code == 408
+    assert judge(client, identity, "1").status_code == 200
+
+
 def test_prometheus_is_told_of_the_drift(client: httpx.Client, tmp_path: Path) -> None:
     assert "digits_drift_psi{" not in client.get("/metrics").text
     (tmp_path / "drift.json").write_text(
@@ -205,6 +219,8 @@ def test_prometheus_is_told_of_the_drift(client: httpx.Client, tmp_path: Path) -
     [
         (Access(addresses=True, token="abcdefgh"), 401),  # noqa: S106
         (Access(addresses=True), 404),  # --no-token: whoever reaches it would see all
+        (Access(frozenset({"digits.example.org"})), 404),  # a proxy's name: others come that way
+        (Access(frozenset({"localhost"})), 200),
         (Access(), 200),
     ],
 )

@@ -143,3 +143,13 @@ def test_https_and_a_token_beyond_loopback(workspace: Path) -> None:
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "no certificate with its key" in done.stderr
+
+
+def test_a_key_without_its_certificate_is_refused(workspace: Path) -> None:
+    done = subprocess.run(
+        command("--keyfile", "key.pem"), cwd=workspace, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "digits: --keyfile: needs --certfile, too: the certificate that the key belongs to\n"
+    )

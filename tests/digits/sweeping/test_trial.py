@@ -12,6 +12,7 @@ from digits.base.quiet import importing_tensorflow
 from digits.data import splits
 from digits.data.splits import Split
 from digits.sweeping import record, running, space, study, trial
+from tests.small_project import edited
 
 with importing_tensorflow():
     import keras
@@ -108,6 +109,17 @@ def test_a_trial_that_another_worker_ended_is_no_failure(
     monkeypatch.setattr(trial, "objective", objective)
     assert running.work(job)
     assert [each.state for each in opened.trials] == [optuna.trial.TrialState.PRUNED]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "longest"), [([5, 30], 30), ([3, 2], 3), ({"low": 5, "high": 30}, 30)]
+)
+def test_the_pruner_knows_the_longest_trial(job: trial.Job, epochs: object, longest: int) -> None:
+    with edited(Path("rates.yaml")) as file:
+        file["trial"] = {}
+        file["space"]["train.mlp.epochs"] = epochs
+    pruner = study.load(job.place, space.read(Path("rates.yaml"), "mlp")).pruner
+    assert pruner._max_resource == longest
 
 
 def test_a_sweep_of_another_space_or_data_is_refused(job: trial.Job) -> None:
