@@ -21,6 +21,11 @@ def one_line(message: object, limit: int = MESSAGE_LENGTH) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def without_password(text: str) -> str:
+    """Leave out of every URL in a text the name and the password before its host."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
+
+
 def shape_text(shape: Iterable[int]) -> str:
     """Write a shape as people do, such as "28 x 28"."""
     return " x ".join(map(str, shape))

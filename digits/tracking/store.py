@@ -6,7 +6,6 @@ so that a bare `mlflow ui` shows it; MLFLOW_TRACKING_URI overrides that.
 
 import logging
 import os
-import re
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from mlflow.exceptions import MlflowException
 
 from digits.base import files
 from digits.base.errors import UserError
-from digits.base.text import one_line
+from digits.base.text import one_line, without_password
 from digits.tracking import provenance
 
 MODELS = "digits-models"
@@ -103,7 +102,7 @@ def explained() -> Iterator[None]:
         else:
             advice = "start or correct the server"
         raise UserError(
-            f"MLflow's store {database or _without_password(uri)} does not answer as it should: "
+            f"MLflow's store {database or without_password(uri)} does not answer as it should: "
             f"{why}; {advice}, or change MLFLOW_TRACKING_URI"
         ) from error
 
@@ -112,7 +111,7 @@ def reason(error: BaseException) -> str:
     """What an exception goes back to: "Connection refused" lies four levels deep."""
     while (inner := error.__cause__ or error.__context__) and not isinstance(inner, KeyError):
         error = inner
-    return _without_password(one_line(error))
+    return without_password(one_line(error))
 
 
 def root() -> Path:
@@ -185,10 +184,6 @@ def _experiment(client: mlflow.MlflowClient, name: str, artifacts: str | None) -
         if experiment := client.get_experiment_by_name(name):
             return experiment
         raise
-
-
-def _without_password(text: str) -> str:
-    return re.sub(r"//[^/@ ]*@", "//", text)
 
 
 def _refuse_unusable(experiment: Experiment, database: Path | None) -> None:

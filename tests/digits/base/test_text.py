@@ -1,4 +1,4 @@
-from digits.base.text import one_line
+from digits.base.text import one_line, without_password
 
 
 def test_a_foreign_message_loses_its_colours_and_lines() -> None:
@@ -7,3 +7,8 @@ def test_a_foreign_message_loses_its_colours_and_lines() -> None:
 
 def test_it_is_bounded() -> None:
     assert one_line("x" * 1000, 10) == "x" * 9 + "…"
+
+
+def test_a_url_loses_its_password_and_nothing_else() -> None:
+    said = "from s3://key:secret@host/a and postgresql://me@host/b to a@b"
+    assert without_password(said) == "from s3://host/a and postgresql://host/b to a@b"
