@@ -78,6 +78,8 @@ def test_pictures_of_a_folder_and_of_a_glob(images: np.ndarray, workspace: Path)
     [
         (pa.array([None, [0] * 784], pa.list_(pa.int64())), pixels.MISSING),
         (pa.array([[0] * 783, [0] * 784]), pixels.WRONG_SIZE),
+        (pa.array([[[0] * 56] * 14, [[0] * 28] * 28]), pixels.WRONG_SIZE),
+        (pa.array([[None, *[[0] * 28] * 27], [[0] * 28] * 28]), pixels.WRONG_SIZE),
         (pa.array([[256] + [0] * 783, [0] * 784]), pixels.OUT_OF_RANGE),
         (pa.array([[0.5] + [0.0] * 783, [0.0] * 784]), pixels.OUT_OF_RANGE),
         (pa.array([[float("nan")] + [0.0] * 783, [0.0] * 784]), pixels.OUT_OF_RANGE),
