@@ -112,16 +112,6 @@ def read(source_place: str, part: Part, columns: Columns) -> Iterator[pa.RecordB
         yield from _read_parquet(system, part, columns)
 
 
-def id_type(source: Source) -> pa.DataType:
-    """The type of the column `id`."""
-    if source.parts and source.parts[0].kind == "pictures":
-        return pa.string()
-    if source.columns.id is None:
-        return pa.int64()
-    system, _ = places.locate(source.place)
-    return pq.read_schema(source.files[0].path, filesystem=system).field(source.columns.id).type
-
-
 def _kind(system: pafs.FileSystem, file: pafs.FileInfo) -> Kind | None:
     suffix = PurePosixPath(file.path).suffix.lower()
     if suffix in PICTURES:
