@@ -23,7 +23,7 @@ from digits.base.errors import UserError
 from digits.cli.main import main
 from digits.data import catalogue
 from digits.data.splits import Split
-from digits.importing import pictures, shaping
+from digits.importing import importing, pictures, shaping, writing
 from digits.intake import idx
 from digits.training import networks
 from tests.small_project import Command, edited, ran
@@ -445,11 +445,34 @@ def test_an_entry_can_be_replaced_and_the_others_stay(
     source = write_table(tmp_path / "few.csv", few)
     for name in ("first", "second"):
         digits_import(source, name)
+    commented = (project / "datasets.yaml").read_text().replace("\nfirst:\n", "\nfirst:  # ours\n")
+    (project / "datasets.yaml").write_text(commented)
     digits_import(source, "first", "--replace", "--title", "Anew")
     text = (project / "datasets.yaml").read_text()
     assert text.startswith(original)
     assert text.count("\nfirst:\n") == text.count("\nsecond:\n") == 1
     assert read(project, "first")[0].title == "Anew"
+
+
+@pytest.mark.parametrize(
+    ("classes", "title", "before", "complaint"),
+    [
+        ("abcd", "\x7f", "", "control characters are not allowed"),
+        (["a\udcff", "b", "c", "d"], "", "", "surrogates not allowed"),
+        ("abcd", "", '"mine": {}\n', "key 'mine' twice"),
+    ],
+)
+def test_an_entry_that_is_no_yaml_is_told_in_a_line(
+    project: Path, few: Split, classes: str | list[str], title: str, before: str, complaint: str
+) -> None:
+    text = (project / "datasets.yaml").read_text() + before
+    (project / "datasets.yaml").write_text(text)
+    data_set = importing.DataSet(list(classes), few, few, [])
+    with pytest.raises(UserError, match=complaint) as refused:
+        writing.write("mine", data_set, importing.Wishes(title=title), project)
+    assert len(str(refused.value).splitlines()) == 1
+    assert (project / "datasets.yaml").read_text() == text
+    assert not list((project / "data/imported").iterdir())
 
 
 @pytest.mark.slow
