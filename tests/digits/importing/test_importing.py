@@ -127,6 +127,51 @@ def test_a_folder_for_each_class_with_classes_neither_ten_nor_equal(
     assert last == "next: dvc exp run -S data.name=letters -S preprocess.validation_size=42"
 
 
+def of_counts(split: Split, *counts: int) -> Split:
+    """So many digits of each class, from 0 on."""
+    rows = [np.flatnonzero(split.labels == label)[:count] for label, count in enumerate(counts)]
+    chosen = np.concatenate(rows)
+    return Split(split.images[chosen], split.labels[chosen])
+
+
+def test_the_next_command_fits_a_data_set_smaller_than_a_batch(
+    digits_import: Import, project: Path, handwriting: Split, tmp_path: Path
+) -> None:
+    source = write_folders(tmp_path / "tiny", of_counts(handwriting, 50, 50))
+    command = digits_import(source, "tiny").splitlines()[-1]
+    held, models = 14, params.load(project / "params.yaml").models
+    wanted = [f"train.{model}.batch_size={(85 - held) // 8}" for model in models]
+    assert command.split()[6:] == [
+        word
+        for setting in (f"preprocess.validation_size={held}", *wanted)
+        for word in ("-S", setting)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("counts", "share", "complaint"),
+    [
+        ((3, 3), "0.9", "--test-share 0.9 leaves 1 of 6 pictures to train, at least 4 are needed"),
+        ((3, 2), "0.15", "class b has 2 pictures in all, at least 3 must be there"),
+        ((99, 99, 3), "0.15", "class c has 0 pictures in the test split, at least 1 must be there"),
+        ((99, 99, 3), "0.5", "class c has 1 pictures in the training split, at least 2 must be"),
+    ],
+)
+def test_too_few_pictures_for_each_split_to_have_every_class(
+    digits_import: Import,
+    handwriting: Split,
+    tmp_path: Path,
+    counts: tuple[int, ...],
+    share: str,
+    complaint: str,
+) -> None:
+    source = write_folders(tmp_path / "rare", of_counts(handwriting, *counts))
+    told = digits_import(source, "rare", "--test-share", share, fails=True)
+    assert complaint in told
+    assert len(told.splitlines()) == 1
+    assert "-S" not in told
+
+
 @pytest.mark.parametrize(("side", "is_small"), [(8, True), (10, True), (11, False)])
 def test_images_too_small_for_the_networks_are_told(
     digits_import: Import, few: Split, tmp_path: Path, side: int, is_small: bool
