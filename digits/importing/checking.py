@@ -81,7 +81,9 @@ def check(
             for first in range(0, len(splits[name].labels), TASK_IMAGES)
         ]
         describe = partial(_describe, folder.resolve(), settings.ink_threshold, scratch.resolve())
-        scratch.mkdir(parents=True, exist_ok=True)
+        if scratch.exists():  # of a killed check, whose rows would be read with these
+            shutil.rmtree(scratch)
+        scratch.mkdir(parents=True)
         try:
             with jobs.session(engine, "digits validate", workers) as session:
                 for _ in jobs.run(session, tasks, describe):

@@ -10,7 +10,7 @@ from digits.data.splits import Split
 from digits.importing import shaping
 
 SHOWN = 10  # bad rows that are named
-LEAST = 3  # pictures of a class: one to train, one to validate, one to test
+LEAST_TRAIN, LEAST_TEST = 2, 1  # pictures of a class: the two can be parted for the validation
 
 
 def refuse_bad(bad: Sequence[tuple[str, str]], kind: str, skip: bool) -> list[str]:
@@ -78,13 +78,16 @@ def check_counts(splits: Sequence[Split], labels: Sequence[str]) -> None:
     Raises:
         UserError: a class has too few.
     """
-    least = [LEAST] if len(splits) == 1 else [1, LEAST - 1]  # of test, of train
-    for split, required in zip(splits, least, strict=True):
+    least = {"the test split": LEAST_TEST, "the training split": LEAST_TRAIN}
+    if len(splits) == 1:
+        least = {"all": LEAST_TEST + LEAST_TRAIN}
+    for split, (place, required) in zip(splits, least.items(), strict=True):
         counts = np.bincount(split.labels, minlength=len(labels))
         for label, count in zip(labels, counts, strict=True):
             if count < required:
                 raise UserError(
-                    f"class {label} has {count} pictures in a split, at least {required} are needed"
+                    f"class {label} has {count} pictures in {place}, at least {required} must be "
+                    "there: add some, or leave the class out"
                 )
 
 

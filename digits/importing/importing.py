@@ -13,6 +13,8 @@ from digits.importing.pictures import Pictures
 from digits.intake import digests, splitting
 from digits.params import Cnn, Params
 
+FEWEST_STEPS = 8  # of an epoch, where a batch as large as the parameters say has too few images
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -110,20 +112,42 @@ def prepare(train: Pictures, test: Pictures | None, wishes: Wishes, ink_threshol
         splits.append(Split(images[kept], numbers))
     checks.check_counts(splits, labels)
     if test is None:
-        size = max(round(len(splits[0].labels) * wishes.test_share), len(labels))
-        train_split, test_split = splitting.hold_out(splits[0], size, wishes.seed)
-        notes.append(f"held out for the test: {size:,} pictures, the classes in proportion")
+        train_split, test_split = _hold_out(splits[0], labels, wishes)
+        held = len(test_split.labels)
+        notes.append(f"held out for the test: {held:,} pictures, the classes in proportion")
     else:
         test_split, train_split = splits
     return DataSet(list(wishes.classes) or labels, train_split, test_split, notes)
+
+
+def _hold_out(whole: Split, labels: Sequence[str], wishes: Wishes) -> tuple[Split, Split]:
+    """Part the pictures of a source in train and test, each with enough of every class.
+
+    Raises:
+        UserError: the share leaves too few to train, or a class too few in one of the two.
+    """
+    images = len(whole.labels)
+    size = max(round(images * wishes.test_share), len(labels))
+    if images - size < (least := checks.LEAST_TRAIN * len(labels)):
+        raise UserError(
+            f"--test-share {wishes.test_share} leaves {images - size} of {images} pictures to "
+            f"train, at least {least} are needed: take a smaller share"
+        )
+    train, test = splitting.hold_out(whole, size, wishes.seed)
+    checks.check_counts([test, train], labels)
+    return train, test
 
 
 def settings(data_set: DataSet, params: Params) -> dict[str, int]:
     """The parameters that this data set needs otherwise than they are, by dotted key."""
     needed = {}
     images, classes = len(data_set.train.labels), len(data_set.classes)
-    if params.preprocess.validation_size > images // 4:
-        needed["preprocess.validation_size"] = max(images // 6, classes)
+    held = params.preprocess.validation_size
+    if not classes <= held <= images // 4:
+        held = needed["preprocess.validation_size"] = max(images // 6, classes)
+    for model in params.models:
+        if params.train.recipe(model).batch_size > images - held:
+            needed[f"train.{model}.batch_size"] = max((images - held) // FEWEST_STEPS, 1)
     ranges = [shaping.value_ranges(split.images) for split in data_set.splits]
     present = params.validate_.ink_threshold
     if (fitting := shaping.ink_threshold(np.concatenate(ranges), present)) != present:

@@ -79,7 +79,10 @@ def decode(content: bytes | Path) -> tuple[np.ndarray, bool]:
         picture: Image.Image = ImageOps.exif_transpose(opened)
         if picture.mode.startswith(("I", "F")):  # 16 bits a pixel, or 32
             deep = np.asarray(picture, np.float64)
-            return (deep / 257).round().clip(0, 255).astype(np.uint8), False
+            white = 65535
+            if picture.mode == "F":  # nothing says what its white is
+                white = next((most for most in (1, 255) if deep.max() <= most), white)
+            return (deep * 255 / white).round().clip(0, 255).astype(np.uint8), False
         if picture.mode in ("L", "1"):
             return np.asarray(picture.convert("L")), False
         if picture.has_transparency_data:
@@ -95,35 +98,37 @@ def of_array(
     """Pictures from numbers.
 
     Args:
-        images: `(N, height, width)`, `(N, height, width, channels)` or `(N, pixels)`, whole
-            numbers from 0 to 255, or from 0 to 1 where no value is larger.
+        images: `(N, height, width)`, `(N, height, width, channels)` or `(N, pixels)`, numbers
+            from 0 to 255, or from 0 to 1 where none is larger.
         labels: `(N,)` or `(N, 1)`.
         source: for messages.
         size: height and width, where the pixels come in one row and are no square.
 
     Raises:
-        UserError: the shapes do not fit.
+        UserError: the shapes do not fit, or there is no number.
     """
-    labels = np.asarray(labels).reshape(len(labels), -1)
-    if labels.shape[1] != 1 or len(labels) != len(images):
+    if images.size == 0 or images.dtype.kind not in "buif":
+        raise UserError(f"{source}: has no pixels, or such as are no numbers")
+    if labels.shape not in ((len(images),), (len(images), 1)):
         raise UserError(
-            f"{source}: labels of shape {shape_text(labels.shape)} for {len(images)} images: "
-            "there must be one for each"
+            f"{source}: {labels.size} labels in {labels.ndim} dimensions for {len(images)} "
+            "images: there must be one for each, in a row"
         )
+    if np.nanmax(images, initial=0) <= 1:
+        images = images * np.float32(255)
     grid, has_colour = _as_grids(images, source, size)
     values = grid.reshape(len(grid), -1)
     with np.errstate(invalid="ignore"):
-        scale = 255 if values.dtype.kind == "f" and np.nanmax(values, initial=0) <= 1 else 1
-        usable = np.all((values >= 0) & (values * scale <= 255), axis=1)  # false for NaN
+        usable = np.all((values >= 0) & (values <= 255), axis=1)  # false for NaN
     found = Pictures(coloured=has_colour)
-    for row, label in enumerate(labels[:, 0].tolist()):
+    for row, label in enumerate(labels.ravel().tolist()):
         name = f"{source}: row {row}"
         if not usable[row]:
             found.bad.append((name, "a pixel is no number from 0 to 255"))
         elif (text := label_text(label)) is None:
             found.bad.append((name, "has no label"))
         else:
-            found.images.append(np.round(grid[row] * scale).astype(np.uint8))
+            found.images.append(np.round(grid[row]).astype(np.uint8))
             found.labels.append(text)
             found.names.append(name)
     return found
@@ -148,7 +153,7 @@ def _as_grids(
         colour = images[..., :3].astype(np.float64)
         grey = colour @ np.array([0.299, 0.587, 0.114])  # as Pillow's convert("L")
         has_colour = int((np.ptp(colour, axis=3).reshape(len(colour), -1).max(axis=1) > 0).sum())
-        return grey if images.dtype.kind == "f" else grey.round().astype(np.uint8), has_colour
+        return grey.round(), has_colour
     if images.ndim != 3:
         raise UserError(
             f"{source}: images of shape {shape_text(images.shape)}: must be N x "

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ ARRAYS = (  # names of images and labels in an npz, train's and test's
     ("images", "labels", None, None),
     ("x", "y", None, None),
 )
+# What numpy, pandas and gzip raise for files that are cut off, damaged or of another kind.
+UNREADABLE = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 Size = tuple[int, int]
 
 
@@ -41,14 +45,14 @@ def read(
         The training pictures and, where the source has them apart, the test pictures.
 
     Raises:
-        UserError: there is no such source, or it is of no known kind.
+        UserError: there is no such source, it is of no known kind, or it cannot be read.
     """
     if not source.exists():
         raise UserError(f"{source}: there is no such file or folder")
-    if source.is_dir():
-        return _read_folder(source)
     name = source.name.removesuffix(".gz")
     try:
+        if source.is_dir():
+            return _read_folder(source)
         if name.endswith((".csv", ".parquet")):
             return _read_table(source, label, size), None
         if name.endswith(".npz"):
@@ -56,7 +60,7 @@ def read(
         if "images" in name and "idx" in name:
             labels = source.with_name(source.name.replace("images-idx3", "labels-idx1"))
             return of_array(_read_idx(source), _read_idx(labels), source.name, None), None
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{source}: cannot be read: {one_line(error)}") from None
     raise UserError(f"{source}: must be {KINDS}")
 
@@ -121,10 +125,8 @@ def _read_npz(path: Path, size: Size | None) -> tuple[Pictures, Pictures | None]
 def _read_table(path: Path, label: str | None, size: Size | None) -> Pictures:
     import pandas as pd
 
-    names: list[str] = []
     if ".parquet" in path.name:
         table = pd.read_parquet(path)
-        names = _class_names(path)
     else:
         table = pd.read_csv(path, low_memory=False)
         if all(_is_number(column) for column in table.columns):  # no header, labels first
@@ -137,15 +139,18 @@ def _read_table(path: Path, label: str | None, size: Size | None) -> Pictures:
         some = ", ".join(map(str, table.columns[:8]))
         raise UserError(f"{path}: which column is the label? --label COLUMN; it has {some}")
     labels = table.pop(column)
-    if names:
-        labels = labels.map(lambda value: names[value] if 0 <= value < len(names) else None)
+    names = _class_names(path, column) if ".parquet" in path.name else []
+    if names and pd.api.types.is_numeric_dtype(labels):  # texts are names already
+        labels = labels.map(
+            lambda value: names[int(value)] if pd.notna(value) and 0 <= value < len(names) else None
+        )
     return _of_columns(table, labels.to_numpy(), path.name, size)
 
 
 def _of_columns(table: Any, labels: np.ndarray, source: str, size: Size | None) -> Pictures:
     """Pictures from encoded images in one column, or from a column for each pixel."""
     for column in table.columns:
-        first = table[column].iloc[0] if len(table) else None
+        first = next(iter(table[column].dropna()), None)
         if isinstance(first, bytes) or (isinstance(first, dict) and "bytes" in first):
             found = Pictures()
             values = zip(labels.tolist(), table[column], strict=True)
@@ -157,25 +162,19 @@ def _of_columns(table: Any, labels: np.ndarray, source: str, size: Size | None) 
     import pandas as pd
 
     pixels = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
-    return (
-        of_array(pixels, labels, source, size)
-        if size or pixels.shape[1] != 1
-        else _no_pixels(source)
-    )
+    if pixels.shape[1] == 1 and not size:
+        raise UserError(f"{source}: has neither encoded pictures nor a column for each pixel")
+    return of_array(pixels, labels, source, size)
 
 
-def _no_pixels(source: str) -> Pictures:
-    raise UserError(f"{source}: has neither encoded pictures nor a column for each pixel")
-
-
-def _class_names(path: Path) -> list[str]:
-    """The names of the classes that Hugging Face's data sets keep in a Parquet file."""
+def _class_names(path: Path, column: str) -> list[str]:
+    """The names of a column's classes that Hugging Face's data sets keep in a Parquet file."""
     import pyarrow.parquet
 
     metadata = pyarrow.parquet.read_schema(path).metadata or {}
     features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    named = (f["names"] for f in features.values() if isinstance(f, dict) and "names" in f)
-    return next(named, [])
+    feature = features.get(column)
+    return feature.get("names", []) if isinstance(feature, dict) else []
 
 
 def _is_number(text: object) -> bool:

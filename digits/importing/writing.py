@@ -10,6 +10,7 @@ import numpy as np
 from digits.base import files, yaml12
 from digits.base.errors import UserError
 from digits.base.schema import check
+from digits.base.text import one_line
 from digits.data.catalogue import FILES, Catalogue
 from digits.importing.importing import DataSet, Wishes
 from digits.intake import idx
@@ -39,7 +40,7 @@ def write(name: str, data_set: DataSet, wishes: Wishes, root: Path = Path()) -> 
         The folder of the files.
 
     Raises:
-        UserError: the name cannot be used.
+        UserError: the name cannot be used, or a text of the entry is none of YAML.
     """
     folder, catalogue = root / FOLDER / name, root / "datasets.yaml"
     text = _without_entry(catalogue.read_text(encoding="utf-8"), name)
@@ -51,7 +52,14 @@ def write(name: str, data_set: DataSet, wishes: Wishes, root: Path = Path()) -> 
             idx.write(partial / file, array)
             hashes[file] = hashlib.sha256((partial / file).read_bytes()).hexdigest()
         text += _entry(name, data_set, wishes, hashes)
-        check(Catalogue, yaml12.parse(text), str(catalogue))
+        try:
+            entries = yaml12.parse(text)
+        except ValueError as error:
+            raise UserError(
+                f"{catalogue}: cannot take the entry {name}: {one_line(error)}: change its title "
+                "or the names of its classes, or remove an older entry of this name"
+            ) from None
+        check(Catalogue, entries, str(catalogue))
     files.write_text(catalogue, text)
     return folder
 
@@ -98,4 +106,5 @@ def _quoted(text: str) -> str:
 
 def _without_entry(text: str, name: str) -> str:
     """The catalogue without an entry, its comments left as they are."""
-    return re.sub(rf"^\n?{name}:\n(?:(?:[ #].*)?\n)*?(?=\n?\S|\Z)", "", text, flags=re.MULTILINE)
+    entry = rf"^\n?{name}:[ \t]*(?:#.*)?\n(?:(?:[ #].*)?\n)*?(?=\n?\S|\Z)"
+    return re.sub(entry, "", text, flags=re.MULTILINE)

@@ -27,13 +27,18 @@ def choose(schema: pa.Schema, column: str | None, key: str | None, place: str) -
         place: of the input, for messages.
 
     Raises:
-        UserError: there is no such column, or no one way to choose.
+        UserError: there is no such column, it can hold no pictures, or no one way to choose.
     """
     for name in (column, key):
         if name and name not in schema.names:
             raise UserError(f"{place}: has no column {name}; it has {', '.join(schema.names[:20])}")
     key = key or (ID if ID in schema.names else None)
     if column:
+        if not _may_hold_pictures(type_ := schema.field(column).type):
+            raise UserError(
+                f"{place}: column {column} holds {type_}: must be picture files, bytes, or lists "
+                "of numbers, flat or by rows"
+            )
         return Columns(key, (column,))
     others = [field for field in schema if field.name != key]
     holders = [field.name for field in others if _may_hold_pictures(field.type)]
@@ -53,7 +58,10 @@ def _may_hold_pictures(type_: pa.DataType) -> bool:
     if pa.types.is_struct(type_):  # as Hugging Face's data sets have them
         return any(type_.field(i).name == "bytes" for i in range(type_.num_fields))
     is_bytes = pa.types.is_binary(type_) or pa.types.is_large_binary(type_)
-    return is_bytes or pa.types.is_fixed_size_binary(type_) or _is_list(type_)
+    if _is_list(type_):
+        values = type_.value_type
+        return _is_number(values.value_type if _is_list(values) else values)
+    return is_bytes or pa.types.is_fixed_size_binary(type_)
 
 
 def _is_list(type_: pa.DataType) -> bool:

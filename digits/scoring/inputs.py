@@ -74,7 +74,8 @@ def plan(place: str, column: str | None = None, id_column: str | None = None) ->
         id_column: of Parquet; by default `id`, or the row's number where there is none.
 
     Raises:
-        UserError: there is nothing to read, or it is of several kinds or of none.
+        UserError: there is nothing to read, or it is of several kinds or of none, or Parquet
+            files have their pictures or ids in different columns.
     """
     system, path = places.locate(place)
     files = places.find(system, path)
@@ -92,10 +93,16 @@ def plan(place: str, column: str | None = None, id_column: str | None = None) ->
             parts += _parts_of_idx(system, file.path, parts)
     else:
         try:
-            schema = pq.read_schema(files[0].path, filesystem=system)
-            columns = choose(schema, column, id_column, place)
             for file in files:
-                parts += _parts_of_parquet(system, file.path, parts)
+                with pq.ParquetFile(file.path, filesystem=system) as opened:
+                    chosen = choose(opened.schema_arrow, column, id_column, file.path)
+                    parts += _parts_of_parquet(opened, file.path, parts)
+                if file is not files[0] and chosen != columns:
+                    raise UserError(
+                        f"{file.path}: has its pictures or ids in other columns than "
+                        f"{files[0].path}: score the two by themselves"
+                    )
+                columns = chosen
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"{place}: not Parquet that can be read: {one_line(error)}") from None
     return Source(place, files, columns, parts)
@@ -110,16 +117,6 @@ def read(source_place: str, part: Part, columns: Columns) -> Iterator[pa.RecordB
         yield from _read_idx(system, part)
     else:
         yield from _read_parquet(system, part, columns)
-
-
-def id_type(source: Source) -> pa.DataType:
-    """The type of the column `id`."""
-    if source.parts and source.parts[0].kind == "pictures":
-        return pa.string()
-    if source.columns.id is None:
-        return pa.int64()
-    system, _ = places.locate(source.place)
-    return pq.read_schema(source.files[0].path, filesystem=system).field(source.columns.id).type
 
 
 def _kind(system: pafs.FileSystem, file: pafs.FileInfo) -> Kind | None:
@@ -138,10 +135,9 @@ def _end(parts: Sequence[Part]) -> tuple[int, int]:
     return (parts[-1].number + 1, parts[-1].first + parts[-1].rows) if parts else (0, 0)
 
 
-def _parts_of_parquet(system: pafs.FileSystem, path: str, before: list[Part]) -> list[Part]:
+def _parts_of_parquet(file: pq.ParquetFile, path: str, before: list[Part]) -> list[Part]:
     number, first = _end(before)
-    with pq.ParquetFile(path, filesystem=system) as file:
-        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     parts, groups, rows = [], [], 0
     for group, size in enumerate(sizes):
         groups.append(group)

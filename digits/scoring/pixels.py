@@ -106,9 +106,9 @@ def _converted(value: object, shape: tuple[int, int]) -> np.ndarray | str:
         return WRONG_SIZE if len(value) != shape[0] * shape[1] else _of_bytes(value, shape)
     try:
         values = np.array(value, float)
-    except (TypeError, ValueError):  # rows of different lengths, a value that is missing
+    except (TypeError, ValueError):  # rows of different lengths, a row that is missing
         return WRONG_SIZE
-    if values.size != shape[0] * shape[1]:
+    if values.shape not in (shape, (shape[0] * shape[1],)):
         return WRONG_SIZE
     if not ((values >= 0) & (values <= 255) & (values == np.floor(values))).all():
         return OUT_OF_RANGE

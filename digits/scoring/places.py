@@ -1,5 +1,6 @@
 """Files on any filesystem that pyarrow knows: a local path, s3://, gs://, hdfs://."""
 
+import glob
 import hashlib
 import uuid
 from pathlib import PurePosixPath
@@ -30,30 +31,37 @@ def locate(place: str) -> tuple[pafs.FileSystem, str]:
 
 
 def find(system: pafs.FileSystem, path: str) -> list[pafs.FileInfo]:
-    """The files of a path, of a folder or of a glob, by name; hidden ones left out.
+    """The files of a path, of a folder or of a glob, by name.
+
+    Files and folders whose names begin with . or _ are left out: notebooks and Spark keep copies
+    and unfinished work in such. A path that exists is no glob, whatever signs are in its name.
 
     Raises:
         UserError: there are none.
     """
-    pattern = PurePosixPath(path)
-    is_glob = any(sign in path for sign in "*?[")
     base = path
-    while any(sign in base for sign in "*?["):
-        base = str(PurePosixPath(base).parent)
     (info,) = system.get_file_info([base])
+    while info.type == pafs.FileType.NotFound and any(sign in base for sign in "*?["):
+        base = str(PurePosixPath(base).parent)
+        (info,) = system.get_file_info([base])
     if info.type == pafs.FileType.File:
         return [info]
+    pattern = str(PurePosixPath(glob.escape(base), PurePosixPath(path).relative_to(base)))
     selector = pafs.FileSelector(base, recursive=True, allow_not_found=True)
     found = [
         each
         for each in system.get_file_info(selector)
         if each.type == pafs.FileType.File
-        and not each.base_name.startswith((".", "_"))
-        and (not is_glob or PurePosixPath(each.path).match(str(pattern)))
+        and not _is_hidden(PurePosixPath(each.path).relative_to(base))
+        and (base == path or PurePosixPath(each.path).match(pattern))
     ]
     if not found:
         raise UserError(f"{path}: no such file, or nothing in it")
     return sorted(found, key=lambda each: each.path)
+
+
+def _is_hidden(path: PurePosixPath) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)
 
 
 def md5(system: pafs.FileSystem, path: str) -> str:

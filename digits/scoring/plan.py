@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
 from digits.base.errors import UserError
+from digits.base.text import without_password
 from digits.inference.loading import Origin
 from digits.scoring import places
 from digits.scoring.counting import Counts
@@ -85,7 +86,7 @@ def prepare(source: Source, output: str, origin: Origin, settings: Settings) -> 
         md5 = _hash_files(source, system, folder, write=not began)
     facts = {
         "input": {
-            "place": source.place,
+            "place": without_password(source.place),
             "files": len(source.files),
             "rows": source.rows,
             "parts": len(source.parts),

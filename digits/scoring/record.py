@@ -1,5 +1,6 @@
 """The MLflow run of a scoring: tracking watches, and never costs a scoring its output."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from digits.base import files
+from digits.base.text import without_password
 from digits.base.yaml12 import flatten
 from digits.scoring.plan import Plan
 from digits.tracking import provenance, runs, store
@@ -32,7 +34,7 @@ class Record:
             "refusal_rate": counts["refused"] / max(counts["answers"], 1),
             "errors": sum(counts["errors"].values()),
             "rows_per_second": rate,
-            **{f"class_{name}": count for name, count in counts["classes"].items()},
+            **{_metric_of(name): count for name, count in counts["classes"].items()},
         }
         try:
             self._run.log_metrics(metrics)
@@ -54,6 +56,11 @@ class Record:
             print(f"score: MLflow lacks some of this run: {self.failure}", file=sys.stderr)
 
 
+def _metric_of(name: str) -> str:
+    """The metric of a class; MLflow refuses names with signs such as +, so these become numbers."""
+    return "class_" + re.sub(r"\W", lambda sign: f"_{ord(sign[0]):x}", name)
+
+
 @contextmanager
 def recorded(plan: Plan, engine: str, workers: int) -> Iterator[Record]:
     """Open a run, and end it as FINISHED, FAILED or KILLED.
@@ -66,10 +73,11 @@ def recorded(plan: Plan, engine: str, workers: int) -> Iterator[Record]:
     tags = provenance.tags("score") | {runs.MODEL_MD5: facts["model"]["md5"]}
     if facts["model"]["version"]:
         tags[MODEL_VERSION] = facts["model"]["version"]
+    output = without_password(plan.job.output)
     with store.explained():
-        run = runs.open_run(experiment, f"score-{Path(plan.job.output).name}", tags)
+        run = runs.open_run(experiment, f"score-{Path(output).name}", tags)
         run.log_params(flatten(facts["settings"]) | {"engine": engine, "workers": workers})
-        run.log_params({"input": facts["input"]["place"], "output": plan.job.output})
+        run.log_params({"input": facts["input"]["place"], "output": output})
         run.log_inputs({facts["input"]["place"]: facts["input"]["md5"]})
     record, status = Record(run), "FAILED"
     try:

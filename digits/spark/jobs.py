@@ -45,7 +45,6 @@ def session(url: str, name: str, cores: int | None = None) -> Iterator["SparkSes
         UserError: no pyspark, no Java, no such master, or no worker within `PATIENCE`.
     """
     require()
-    from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -71,7 +70,7 @@ def session(url: str, name: str, cores: int | None = None) -> Iterator["SparkSes
     with discarding_stderr():  # a JVM as it starts, before its log level is set
         try:
             connected = builder.getOrCreate()
-        except (PySparkException, Exception) as error:  # Py4J's, of a JVM that did not start
+        except Exception as error:  # PySpark's, or Py4J's of a JVM that did not start
             raise UserError(f"{url}: Spark does not start: {one_line(error)}") from None
     try:
         with tempfile.TemporaryDirectory(prefix="digits-") as folder:
@@ -194,6 +193,7 @@ def _packed(folder: Path) -> Path:
     path, package = folder / "digits.zip", Path(__file__).parents[1]
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(package.rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts and "page" not in file.parts:
-                archive.write(file, Path("digits") / file.relative_to(package))
+            inside = file.relative_to(package)
+            if file.is_file() and not {"__pycache__", "page"} & set(inside.parts):
+                archive.write(file, Path("digits") / inside)
     return path

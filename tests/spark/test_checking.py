@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from digits import params
@@ -45,6 +46,9 @@ def test_its_results_are_those_of_pandas(
     for name, array in zip(FILES, arrays, strict=True):
         idx.write(tmp_path / name, np.ascontiguousarray(array))
     alone = check(tmp_path, "local", monkeypatch)
+    (tmp_path / "scratch").mkdir()  # with rows that a killed check left
+    left = pd.DataFrame({"split": ["train"], "index": [50_000], "hash": [0]})
+    left.to_parquet(tmp_path / "scratch/train-000000050000.parquet")
     on_spark = check(tmp_path, cluster.url, monkeypatch)
     assert len(alone) > 15
     assert [unordered(result) for result in on_spark] == [unordered(result) for result in alone]

@@ -1,5 +1,6 @@
 """`digits import` in a folder with a catalogue: each format, and what is wrong with each."""
 
+import gzip
 import io
 import json
 import shutil
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +23,7 @@ from digits.base.errors import UserError
 from digits.cli.main import main
 from digits.data import catalogue
 from digits.data.splits import Split
-from digits.importing import shaping
+from digits.importing import importing, pictures, shaping, writing
 from digits.intake import idx
 from digits.training import networks
 from tests.small_project import Command, edited, ran
@@ -124,6 +127,51 @@ def test_a_folder_for_each_class_with_classes_neither_ten_nor_equal(
     assert last == "next: dvc exp run -S data.name=letters -S preprocess.validation_size=42"
 
 
+def of_counts(split: Split, *counts: int) -> Split:
+    """So many digits of each class, from 0 on."""
+    rows = [np.flatnonzero(split.labels == label)[:count] for label, count in enumerate(counts)]
+    chosen = np.concatenate(rows)
+    return Split(split.images[chosen], split.labels[chosen])
+
+
+def test_the_next_command_fits_a_data_set_smaller_than_a_batch(
+    digits_import: Import, project: Path, handwriting: Split, tmp_path: Path
+) -> None:
+    source = write_folders(tmp_path / "tiny", of_counts(handwriting, 50, 50))
+    command = digits_import(source, "tiny").splitlines()[-1]
+    held, models = 14, params.load(project / "params.yaml").models
+    wanted = [f"train.{model}.batch_size={(85 - held) // 8}" for model in models]
+    assert command.split()[6:] == [
+        word
+        for setting in (f"preprocess.validation_size={held}", *wanted)
+        for word in ("-S", setting)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("counts", "share", "complaint"),
+    [
+        ((3, 3), "0.9", "--test-share 0.9 leaves 1 of 6 pictures to train, at least 4 are needed"),
+        ((3, 2), "0.15", "class b has 2 pictures in all, at least 3 must be there"),
+        ((99, 99, 3), "0.15", "class c has 0 pictures in the test split, at least 1 must be there"),
+        ((99, 99, 3), "0.5", "class c has 1 pictures in the training split, at least 2 must be"),
+    ],
+)
+def test_too_few_pictures_for_each_split_to_have_every_class(
+    digits_import: Import,
+    handwriting: Split,
+    tmp_path: Path,
+    counts: tuple[int, ...],
+    share: str,
+    complaint: str,
+) -> None:
+    source = write_folders(tmp_path / "rare", of_counts(handwriting, *counts))
+    told = digits_import(source, "rare", "--test-share", share, fails=True)
+    assert complaint in told
+    assert len(told.splitlines()) == 1
+    assert "-S" not in told
+
+
 @pytest.mark.parametrize(("side", "is_small"), [(8, True), (10, True), (11, False)])
 def test_images_too_small_for_the_networks_are_told(
     digits_import: Import, few: Split, tmp_path: Path, side: int, is_small: bool
@@ -173,17 +221,52 @@ def test_a_csv_file_without_a_header(
     assert read(project, "plain")[0].classes == ["0", "1", "2", "3"]
 
 
+def write_hub(path: Path, split: Split, **columns: list) -> Path:
+    """A Parquet file as Hugging Face's, some of its columns changed or added."""
+    images = [{"bytes": png(image), "path": None} for image in split.images]
+    table = pa.table({"image": images, "label": split.labels.astype(np.int64)} | columns)
+    features = {
+        "image": {"_type": "Image"},
+        "kind": {"names": ["round", "straight"], "_type": "ClassLabel"},
+        "label": {"names": ["zero", "one", "two", "three"], "_type": "ClassLabel"},
+    }
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    return path
+
+
+def test_the_names_of_the_classes_are_those_of_the_label(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    path = write_hub(tmp_path / "two.parquet", few, kind=(few.labels % 2).tolist())
+    digits_import(path, "words")
+    assert read(project, "words")[0].classes == ["one", "three", "two", "zero"]
+    digits_import(path, "kinds", "--label", "kind")
+    assert read(project, "kinds")[0].classes == ["round", "straight"]
+    texts = ["abcd"[label] for label in few.labels]
+    digits_import(write_hub(tmp_path / "texts.parquet", few, label=texts), "texts")
+    assert read(project, "texts")[0].classes == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("row", [0, 7])
+def test_a_row_without_picture_or_label_is_one_bad_row(
+    digits_import: Import, few: Split, tmp_path: Path, row: int
+) -> None:
+    images: list = [{"bytes": png(image), "path": None} for image in few.images]
+    labels: list = few.labels.tolist()
+    images[row] = labels[row + 1] = None
+    path = write_hub(tmp_path / "few.parquet", few, image=images, label=labels)
+    told = digits_import(path, "nulls", fails=True).splitlines()
+    assert len(told) == 3
+    assert told[0].startswith(f"digits: few.parquet: row {row}: not a picture that can be read")
+    assert told[1] == f"digits: few.parquet: row {row + 1}: has no label"
+    digits_import(path, "nulls", "--skip-bad")
+
+
 def test_a_parquet_file_as_hugging_faces(
     digits_import: Import, project: Path, few: Split, tmp_path: Path
 ) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    pictures = [{"bytes": png(image), "path": None} for image in few.images]
-    table = pa.table({"image": pictures, "label": few.labels.astype(np.int64)})
-    features = {"label": {"names": ["zero", "one", "two", "three"], "_type": "ClassLabel"}}
-    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
-    pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "train.parquet")
+    write_hub(tmp_path / "train.parquet", few)
     digits_import(tmp_path / "train.parquet", "hub")
     entry, train, test = read(project, "hub")
     assert sorted(entry.classes) == ["one", "three", "two", "zero"]
@@ -192,6 +275,63 @@ def test_a_parquet_file_as_hugging_faces(
     for split in (train, test):
         expected = [words[named[i.tobytes()]] for i in split.images]
         assert [entry.classes[label] for label in split.labels] == expected
+
+
+def write_damaged(folder: Path, few: Split) -> None:
+    """Sources that cannot be read, each for a reason of its own."""
+    table = write_table(folder / "few.csv", few).read_bytes()
+    packed = gzip.compress(table)
+    (folder / "damaged.csv.gz").write_bytes(packed[:10] + b"\xff" * 10 + packed[20:])
+    np.savez(folder / "damaged.npz", x=few.images, y=few.labels)
+    packed = (folder / "damaged.npz").read_bytes()
+    (folder / "damaged.npz").write_bytes(packed[:1000] + b"\xff" * 10 + packed[1010:])
+    np.savez(folder / "one-label.npz", x=few.images, y=np.uint8(3))
+    np.savez(folder / "texts.npz", x=few.images.astype(str), y=few.labels)
+    for name, images in (("cut", few.images), ("empty", few.images[:0])):
+        (folder / name).mkdir()
+        for file in catalogue.FILES:
+            idx.write(folder / name / file, images if "images" in file else few.labels)
+    cut = folder / "cut" / catalogue.FILES[0]
+    cut.with_name(f"{cut.name}.gz").write_bytes(gzip.compress(cut.read_bytes())[:-20])
+    cut.unlink()
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("damaged.csv.gz", "damaged.csv.gz: cannot be read: "),
+        ("damaged.npz", "damaged.npz: cannot be read: "),
+        ("one-label.npz", "1 labels in 0 dimensions for 300 images: there must be one for each"),
+        ("texts.npz", "texts.npz: x: has no pixels, or such as are no numbers"),
+        ("cut", "cut: cannot be read: Compressed file ended before the end"),
+        ("empty", "has no pixels, or such as are no numbers"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_told_in_a_line(
+    digits_import: Import, few: Split, tmp_path: Path, source: str, complaint: str
+) -> None:
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    write_damaged(folder, few)
+    told = digits_import(folder / source, "mine", fails=True)
+    assert complaint in told
+    assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("type_", [np.uint8, np.int8, bool, np.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_of_0_and_1_are_black_and_white(type_: type, channels: int) -> None:
+    ink = np.arange(12).reshape(3, 2, 2, 1).repeat(channels, axis=3) % 2
+    found = pictures.of_array(ink.astype(type_), np.arange(3), "ink", None)
+    assert [image.tolist() for image in found.images] == [[[0, 255], [0, 255]]] * 3
+
+
+@pytest.mark.parametrize("white", [1, 255, 65535])
+def test_a_picture_of_floats_keeps_its_ink(tmp_path: Path, white: int) -> None:
+    grey = np.array([[0, 0.5], [0.75, 1]], np.float32)
+    Image.fromarray(grey * white).save(tmp_path / "a.tif")
+    image, _ = pictures.decode(tmp_path / "a.tif")
+    assert image.tolist() == [[0, 128], [191, 255]]
 
 
 @pytest.mark.parametrize("scale", [1, 255.0])
@@ -355,11 +495,34 @@ def test_an_entry_can_be_replaced_and_the_others_stay(
     source = write_table(tmp_path / "few.csv", few)
     for name in ("first", "second"):
         digits_import(source, name)
+    commented = (project / "datasets.yaml").read_text().replace("\nfirst:\n", "\nfirst:  # ours\n")
+    (project / "datasets.yaml").write_text(commented)
     digits_import(source, "first", "--replace", "--title", "Anew")
     text = (project / "datasets.yaml").read_text()
     assert text.startswith(original)
     assert text.count("\nfirst:\n") == text.count("\nsecond:\n") == 1
     assert read(project, "first")[0].title == "Anew"
+
+
+@pytest.mark.parametrize(
+    ("classes", "title", "before", "complaint"),
+    [
+        ("abcd", "\x7f", "", "control characters are not allowed"),
+        (["a\udcff", "b", "c", "d"], "", "", "surrogates not allowed"),
+        ("abcd", "", '"mine": {}\n', "key 'mine' twice"),
+    ],
+)
+def test_an_entry_that_is_no_yaml_is_told_in_a_line(
+    project: Path, few: Split, classes: str | list[str], title: str, before: str, complaint: str
+) -> None:
+    text = (project / "datasets.yaml").read_text() + before
+    (project / "datasets.yaml").write_text(text)
+    data_set = importing.DataSet(list(classes), few, few, [])
+    with pytest.raises(UserError, match=complaint) as refused:
+        writing.write("mine", data_set, importing.Wishes(title=title), project)
+    assert len(str(refused.value).splitlines()) == 1
+    assert (project / "datasets.yaml").read_text() == text
+    assert not list((project / "data/imported").iterdir())
 
 
 @pytest.mark.slow

@@ -78,6 +78,8 @@ def test_pictures_of_a_folder_and_of_a_glob(images: np.ndarray, workspace: Path)
     [
         (pa.array([None, [0] * 784], pa.list_(pa.int64())), pixels.MISSING),
         (pa.array([[0] * 783, [0] * 784]), pixels.WRONG_SIZE),
+        (pa.array([[[0] * 56] * 14, [[0] * 28] * 28]), pixels.WRONG_SIZE),
+        (pa.array([[None, *[[0] * 28] * 27], [[0] * 28] * 28]), pixels.WRONG_SIZE),
         (pa.array([[256] + [0] * 783, [0] * 784]), pixels.OUT_OF_RANGE),
         (pa.array([[0.5] + [0.0] * 783, [0.0] * 784]), pixels.OUT_OF_RANGE),
         (pa.array([[float("nan")] + [0.0] * 783, [0.0] * 784]), pixels.OUT_OF_RANGE),
@@ -108,3 +110,32 @@ def test_mistakes_are_named(workspace: Path, parquet: Path) -> None:
     pq.write_table(pa.table({"a": [1]}), workspace / "b.parquet")
     with pytest.raises(UserError, match="name it with --column; there are a"):
         inputs.plan(str(workspace / "b.parquet"))
+    with pytest.raises(UserError, match="column id holds string: must be picture files, bytes"):
+        inputs.plan(str(parquet), column="id")
+
+
+@pytest.mark.parametrize(
+    ("values", "type_"),
+    [
+        (["a"] * 784, pa.list_(pa.string())),
+        ([True] * 784, pa.list_(pa.bool_())),
+        ([[[0]] * 28] * 28, pa.list_(pa.list_(pa.list_(pa.int64())))),
+    ],
+)
+def test_lists_of_no_numbers_are_refused(workspace: Path, values: list, type_: pa.DataType) -> None:
+    pq.write_table(pa.table({"image": pa.array([values], type_)}), "a.parquet")
+    with pytest.raises(UserError, match="which column holds the pictures"):
+        inputs.plan(str(workspace / "a.parquet"))
+    with pytest.raises(UserError, match="column image holds list"):
+        inputs.plan(str(workspace / "a.parquet"), column="image")
+
+
+@pytest.mark.parametrize("other", [{"image": [[0] * 784]}, {"id": [0], "pixels": [[0] * 784]}])
+def test_files_with_different_columns_are_refused_before_any_work(
+    workspace: Path, other: dict
+) -> None:
+    (workspace / "in").mkdir()
+    pq.write_table(pa.table({"pixels": [[0] * 784]}), "in/a.parquet")
+    pq.write_table(pa.table(other), "in/b.parquet")
+    with pytest.raises(UserError, match=r"b.parquet: has its pictures or ids in other columns"):
+        inputs.plan(str(workspace / "in"))

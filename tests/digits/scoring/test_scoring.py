@@ -155,9 +155,15 @@ def test_s3(parquet: Path, model: Path, workspace: Path, monkeypatch: pytest.Mon
         system, _ = places.locate(f"s3://bucket/?{query}")
         system.create_dir("bucket")
         places.write(system, "bucket/images.parquet", parquet.read_bytes())
-        source, output = f"s3://bucket/images.parquet?{query}", f"s3://bucket/out?{query}"
+        bucket = "s3://testing:secret@bucket"
+        source, output = f"{bucket}/images.parquet?{query}", f"{bucket}/out?{query}"
         manifest = running.run(prepared(source, output, model))
         assert manifest["counts"]["rows"] == 1797
+        client = mlflow.MlflowClient()
+        experiment = client.get_experiment_by_name("digits-scoring")
+        (run,) = client.search_runs([experiment.experiment_id])
+        assert run.data.params["output"] == f"s3://bucket/out?{query}"
+        assert "secret" not in f"{run} {manifest}"
         found = ds.dataset("bucket/out", filesystem=system, format="parquet").to_table()
         running.run(prepared(parquet, workspace / "local", model))
         assert found.to_pydict() == table(workspace / "local")
