@@ -69,6 +69,12 @@ def test_16_bits_keep_their_proportions() -> None:
     assert decode(content(Image.fromarray(grey)))[0, :, 0].tolist() == [0, 128, 255]
 
 
+@pytest.mark.parametrize("highest", [1, 255])
+def test_numbers_with_a_point_end_at_1_or_255(highest: int) -> None:
+    grey = np.array([[0, 0.2 * highest, highest]], np.float32)
+    assert decode(content(Image.fromarray(grey), "TIFF"))[0, :, 0].tolist() == [0, 51, 255]
+
+
 def test_cmyk() -> None:
     image = Image.new("CMYK", (8, 8), (0, 0, 0, 255))
     assert decode(content(image, "JPEG")).max() < 10
