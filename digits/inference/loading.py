@@ -180,10 +180,16 @@ def _fetch(model: str, folder: Path) -> Origin:
     try:
         version = _version(client, model)
         run = client.get_run(str(version.run_id) if version else model.removeprefix("runs:/"))
-        path = Path(client.download_artifacts(run.info.run_id, f"onnx/{MODEL}", str(folder)))
     except (MlflowException, OSError) as error:
         raise UserError(
             f"{model}: MLflow has no such model: {one_line(error)}; `digits promote` registers one"
+        ) from None
+    try:
+        path = Path(client.download_artifacts(run.info.run_id, f"onnx/{MODEL}", str(folder)))
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"{model}: MLflow run {run.info.run_id} has no file of it: {one_line(error)}; "
+            f"{store.LOST_FILES}"
         ) from None
     tags, md5 = run.data.tags, files.md5(path)
     if tags.get(runs.ONNX_MD5, md5) != md5 or (

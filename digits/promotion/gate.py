@@ -23,6 +23,7 @@ from digits.comparison import paired
 from digits.evaluation import metrics
 from digits.params import Promote
 from digits.promotion.candidate import Candidate
+from digits.tracking import store
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _predictions_of(champion: ModelVersion) -> pd.DataFrame:
         except (MlflowException, OSError) as error:
             raise UserError(
                 f"the run of the champion, {champion.name} version {champion.version}, has no "
-                f"{path} to compare with: {one_line(error)}"
+                f"{path} to compare with: {one_line(error)}; {store.LOST_FILES}"
             ) from None
         return tables.read_predictions(Path(file))
 

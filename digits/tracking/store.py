@@ -49,6 +49,11 @@ SQLITE_ADVICE = {
     "disk I/O": "look at its disk",
     "unable to open": "make its folder exist and be writable",
 }
+# The database of a store may be there without the files of its runs.
+LOST_FILES = (
+    "bring the store's artifacts back, or begin a new one: rename mlflow.db and mlruns, then "
+    "`digits sync` and `digits promote`"
+)
 
 
 def connect(experiment_name: str) -> str:

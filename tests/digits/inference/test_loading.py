@@ -124,6 +124,13 @@ def test_a_model_of_mlflows_can_be_looked_into_though_its_file_is_gone() -> None
     assert [layer.name for layer in layers] == ["convolution 1", "max pooling 1"]
 
 
+def test_a_run_whose_files_are_gone_says_so() -> None:
+    run_id = logged(Path("models/cnn"))
+    shutil.rmtree(artifact(run_id).parent)
+    with pytest.raises(UserError, match=f"MLflow run {run_id} has no file of it: .*`digits sync`"):
+        Recognizer(f"runs:/{run_id}")
+
+
 def test_a_file_that_was_exchanged_in_the_store_is_refused() -> None:
     run_id = logged(Path("models/cnn"))
     small_model.write(artifact(run_id).parent, sharpness=2)

@@ -6,7 +6,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from digits.tracking import lock
+from digits.tracking import lock, store
 from tests.digits.promotion.conftest import Project, log_run, promote, refusal
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value")  # of DVC about its own
@@ -83,6 +83,7 @@ class TestGate:
         told = refusal()
         assert "\n" not in told
         assert told.startswith("the run of the champion, mnist version 1, has no evaluate/predict")
+        assert told.endswith(store.LOST_FILES)
 
 
 class TestLineage:
