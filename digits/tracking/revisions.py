@@ -34,7 +34,7 @@ class Revision:
             file = self.root / path
             return file.read_bytes() if file.is_file() else None
         try:
-            found = self._tree()[path]
+            found = self._tree(self.commit)[path]
         except KeyError:
             return None
         if not isinstance(found, pygit2.Blob):
@@ -66,16 +66,16 @@ class Revision:
             folder = self.root / path
             return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
         try:
-            tree = self._tree()[path]
+            tree = self._tree(self.commit)[path]
         except KeyError:
             return []
         entries = tree if isinstance(tree, pygit2.Tree) else ()
         return sorted(str(entry.name) for entry in entries if isinstance(entry, pygit2.Tree))
 
-    def _tree(self) -> pygit2.Tree:
+    def _tree(self, commit: str) -> pygit2.Tree:
         repository = _open(self.root)
         try:
-            return repository[self.commit].peel(pygit2.Tree)
+            return repository[commit].peel(pygit2.Tree)
         except KeyError:  # the baseline of an experiment, say, which git does not fetch with it
             raise UserError(f"{self.name}: {_beyond(repository)}") from None
 

@@ -5,7 +5,7 @@ are made of nothing but a batch's own images and code, so that any data set has 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 import cv2
@@ -14,6 +14,8 @@ import numpy as np
 from digits.params import Augmentation
 from digits.training import strokes
 from digits.training.augmentation import move
+
+Kind = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 POINTS = 96  # along the line of a scribble
 WAVES = 5  # frequencies it is made of
@@ -51,7 +53,7 @@ def draw(images: np.ndarray, classes: Sequence[str], rng: np.random.Generator) -
     """
     names = {name.upper() for name in classes}
     texts = "".join(text for text in GLYPHS if text.upper() not in names)
-    kinds = (partial(glyphs, texts=texts), scribbled, torn, joined, crossed)
+    kinds: list[Kind] = [partial(glyphs, texts=texts), scribbled, torn, joined, crossed]
     chosen = rng.choice(len(kinds), len(images), p=(0.5, 0.2, 0.08, 0.1, 0.12))
     drawn = np.empty_like(images)
     for number, kind in enumerate(kinds):
