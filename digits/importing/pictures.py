@@ -105,10 +105,12 @@ def of_array(
         size: height and width, where the pixels come in one row and are no square.
 
     Raises:
-        UserError: the shapes do not fit, or there is no number.
+        UserError: there are no pictures, no numbers, or the shapes do not fit.
     """
-    if images.size == 0 or images.dtype.kind not in "buif":
-        raise UserError(f"{source}: has no pixels, or such as are no numbers")
+    if images.size == 0:
+        raise UserError(f"{source}: has no pictures")
+    if images.dtype.kind not in "buif":
+        raise UserError(f"{source}: pixels of type {images.dtype}: they must be numbers")
     if labels.shape not in ((len(images),), (len(images), 1)):
         raise UserError(
             f"{source}: {labels.size} labels in {labels.ndim} dimensions for {len(images)} "

@@ -302,9 +302,9 @@ def write_damaged(folder: Path, few: Split) -> None:
         ("damaged.csv.gz", "damaged.csv.gz: cannot be read: "),
         ("damaged.npz", "damaged.npz: cannot be read: "),
         ("one-label.npz", "1 labels in 0 dimensions for 300 images: there must be one for each"),
-        ("texts.npz", "texts.npz: x: has no pixels, or such as are no numbers"),
+        ("texts.npz", "texts.npz: x: pixels of type <U3: they must be numbers"),
         ("cut", "cut: cannot be read: Compressed file ended before the end"),
-        ("empty", "has no pixels, or such as are no numbers"),
+        ("empty", "train-images-idx3-ubyte: has no pictures"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_told_in_a_line(
