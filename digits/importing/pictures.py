@@ -32,6 +32,7 @@ class Pictures:
         names: of each, for messages: a path, or a row.
         bad: the name of each picture or row that cannot be used, and why.
         coloured: how many had colour.
+        notes: what of the source was not read, a line each.
     """
 
     images: list[np.ndarray] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Pictures:
     names: list[str] = field(default_factory=list)
     bad: list[tuple[str, str]] = field(default_factory=list)
     coloured: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def add(self, name: str, label: Any, content: bytes | Path) -> None:
         """Decode a picture file and add it, or note why it cannot be used."""

@@ -14,11 +14,13 @@ from tqdm import tqdm
 from digits.base.errors import UserError
 from digits.base.text import one_line
 from digits.data.catalogue import FILES
+from digits.importing import checks
 from digits.importing.pictures import Pictures, of_array
 from digits.intake import idx
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
 LABELS = ("label", "labels", "class", "target", "y", "digit", "character")  # names of its column
+SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "extra"}
 KINDS = "a folder with a folder of pictures for each class, .csv, .parquet, .npz, or IDX files"
 ARRAYS = (  # names of images and labels in an npz, train's and test's
     ("x_train", "y_train", "x_test", "y_test"),
@@ -72,19 +74,34 @@ def _read_folder(folder: Path) -> tuple[Pictures, Pictures | None]:
             for images, labels in (FILES[:2], FILES[2:])
         ]
         return splits[0], splits[1]
-    inside = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
-    training = inside.get("train") or inside.get("training")
-    testing = inside.get("test") or inside.get("testing")
-    if training and testing and len(inside) <= 3:  # the third: validation pictures, left alone
-        return _read_classes(training), _read_classes(testing)
-    return _read_classes(folder), None
+    inside = {path.name.lower(): path for path in _folders(folder)}
+    parts = {name for name, path in inside.items() if name in SPLIT_NAMES and _folders(path)}
+    if not parts:
+        return _read_classes(folder), None
+    training, testing = (
+        next((inside[name] for name in names if name in parts), None)
+        for names in (("train", "training"), ("test", "testing"))
+    )
+    if not training or not testing:
+        names = ", ".join(sorted(inside[name].name for name in parts))
+        raise UserError(
+            f"{folder}: holds splits, no classes, and not both train and test: {names}: give one "
+            "of them as SOURCE and, if another is for the test, that one as --test"
+        )
+    train, test = _read_classes(training), _read_classes(testing)
+    others = [path.name for path in inside.values() if path not in (training, testing)]
+    train.notes += checks.left_out("folders beside train and test", others)
+    return train, test
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_dir()]
 
 
 def _read_classes(folder: Path) -> Pictures:
     files = [
         path
-        for inside in sorted(folder.iterdir())
-        if inside.is_dir()
+        for inside in _folders(folder)
         for path in sorted(inside.rglob("*"))
         if path.suffix.lower() in SUFFIXES
     ]
