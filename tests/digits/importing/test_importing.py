@@ -202,6 +202,28 @@ def test_train_and_test_folders_stay_apart(
         assert {i.tobytes() for i in split.images} == {i.tobytes() for i in expected.images}
 
 
+def test_of_another_source_the_test_split_is_the_test(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    train, test = in_two(few)
+    other_train, test = in_two(test)
+    write_folders(tmp_path / "train", train)
+    write_folders(tmp_path / "both/train", other_train)
+    write_folders(tmp_path / "both/test", test)
+    digits_import(tmp_path / "train", "joined", "--test", tmp_path / "both")
+    found = read(project, "joined")[2]
+    assert {i.tobytes() for i in found.images} == {i.tobytes() for i in test.images}
+
+
+def test_a_source_with_a_test_split_takes_no_other(
+    digits_import: Import, few: Split, tmp_path: Path
+) -> None:
+    for name, split in zip(("train", "test"), in_two(few), strict=True):
+        write_folders(tmp_path / "both" / name, split)
+    told = digits_import(tmp_path / "both", "both", "--test", tmp_path / "both/test", fails=True)
+    assert told.endswith("has a test split: leave out --test, or give the training part as SOURCE")
+
+
 def test_a_csv_file_as_kaggles(
     digits_import: Import, project: Path, few: Split, tmp_path: Path
 ) -> None:
