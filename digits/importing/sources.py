@@ -95,22 +95,33 @@ def _read_folder(folder: Path) -> tuple[Pictures, Pictures | None]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    inside = sorted(folder.iterdir())
+    return [path for path in inside if path.is_dir() and not path.name.startswith(".")]
 
 
 def _read_classes(folder: Path) -> Pictures:
-    files = [
-        path
-        for inside in _folders(folder)
-        for path in sorted(inside.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
+    paths = [
+        *folder.iterdir(),
+        *(path for inside in _folders(folder) for path in inside.rglob("*")),
     ]
-    if not files:
+    files = sorted(path.relative_to(folder) for path in paths if path.is_file())
+    pictures, others = [], []
+    for file in files:
+        is_picture = len(file.parts) > 1 and file.suffix.lower() in SUFFIXES
+        if not any(part.startswith(".") for part in file.parts):
+            (pictures if is_picture else others).append(file)
+    if not pictures:
         raise UserError(f"{folder}: has no pictures: must be {KINDS}")
-    found = Pictures()
-    for path in tqdm(files, "pictures", unit="", leave=False, disable=None):
-        inside = path.relative_to(folder)
-        found.add(str(inside), inside.parts[0], path)
+    classes = {file.parts[0] for file in pictures}
+    if empty := [path.name for path in _folders(folder) if path.name not in classes]:
+        raise UserError(
+            f"{folder}: no picture that can be read ({', '.join(sorted(SUFFIXES))}) is in the "
+            f"folders {', '.join(empty)}: add or convert some, or take these folders away"
+        )
+    kind = "files that are no picture in the folder of a class"
+    found = Pictures(notes=checks.left_out(kind, [str(file) for file in others]))
+    for file in tqdm(pictures, "pictures", unit="", leave=False, disable=None):
+        found.add(str(file), file.parts[0], folder / file)
     return found
 
 

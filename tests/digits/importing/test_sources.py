@@ -42,3 +42,21 @@ def test_a_class_may_be_called_as_a_split(tmp_path: Path) -> None:
     train, test = sources.read(write_pictures(tmp_path, "test/1.png", "train/1.png"))
     assert test is None
     assert train.labels == ["test", "train"]
+
+
+def test_files_that_are_no_picture_of_a_class_are_counted(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "A/1.png", "B/more/2.png", "beside.png", ".hidden/3.png", "A/.4.png")
+    (tmp_path / "A/notes.txt").touch()
+    found, _ = sources.read(tmp_path)
+    assert (found.names, found.labels) == (["A/1.png", "B/more/2.png"], ["A", "B"])
+    kind = "files that are no picture in the folder of a class"
+    assert found.notes == [f"left out: 2 {kind}: A/notes.txt, beside.png"]
+
+
+def test_a_class_without_a_picture_is_refused(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "A/1.png", "B/1.png")
+    (tmp_path / "C").mkdir()
+    (tmp_path / "D").mkdir()
+    (tmp_path / "D/1.heic").touch()
+    with pytest.raises(UserError, match=r"no picture .* is in the folders C, D: add or convert"):
+        sources.read(tmp_path)
