@@ -156,9 +156,12 @@ def _read_table(path: Path, label: str | None, size: Size | None) -> Pictures:
     if ".parquet" in path.name:
         table = pd.read_parquet(path)
     else:
-        table = pd.read_csv(path, low_memory=False)
-        if all(_is_number(column) for column in table.columns):  # no header, labels first
-            table = pd.read_csv(path, header=None, low_memory=False).rename(columns={0: "label"})
+        options: Any = {"keep_default_na": False, "na_values": [""], "low_memory": False}
+        pixels = pd.read_csv(path, header=None, nrows=1, dtype=str, **options).iloc[0, 1:]
+        if all(map(_is_number, pixels)) and not pixels.is_unique:  # no header, labels first
+            table = pd.read_csv(path, header=None, **options).rename(columns={0: "label"})
+        else:
+            table = pd.read_csv(path, **options)
     found = {str(column).lower(): column for column in table.columns}
     column = next(
         (found[name] for name in (label and label.lower(), *LABELS) if name in found), None

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from digits.base.errors import UserError
 from digits.importing import sources
+
+PIXELS = np.array([[0, 0, 1, 0], [1, 0.5, 0, 0]])
 
 
 def write_pictures(folder: Path, *names: str) -> Path:
@@ -60,3 +63,32 @@ def test_a_class_without_a_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "D/1.heic").touch()
     with pytest.raises(UserError, match=r"no picture .* is in the folders C, D: add or convert"):
         sources.read(tmp_path)
+
+
+@pytest.mark.parametrize("pixels", [PIXELS, (PIXELS * 255).round().astype(int)])
+@pytest.mark.parametrize("labels", [[3, 4], ["y", "Z"]])
+def test_a_csv_file_without_a_header_has_labels_and_pixels_of_any_kind(
+    tmp_path: Path, pixels: np.ndarray, labels: list
+) -> None:
+    table = pd.DataFrame(pixels)
+    table.insert(0, "label", labels)
+    table.to_csv(tmp_path / "plain.csv", header=False, index=False)
+    found, _ = sources.read(tmp_path / "plain.csv")
+    assert found.labels == [str(label) for label in labels]
+    assert found.images[0].tolist() == [[0, 0], [255, 0]]
+
+
+def test_a_header_may_number_the_pixels(tmp_path: Path) -> None:
+    table = pd.DataFrame(PIXELS)
+    table.insert(0, "label", [3, 4])
+    table.to_csv(tmp_path / "numbered.csv", index=False)
+    assert sources.read(tmp_path / "numbered.csv")[0].labels == ["3", "4"]
+
+
+def test_words_for_what_is_missing_are_labels_of_a_csv_file(tmp_path: Path) -> None:
+    table = pd.DataFrame(PIXELS[[0, 1, 0, 1]]).add_prefix("pixel")
+    table["label"] = ["NA", "None", "null", ""]
+    table.to_csv(tmp_path / "words.csv", index=False)
+    found, _ = sources.read(tmp_path / "words.csv")
+    assert found.labels == ["NA", "None", "null"]
+    assert found.bad == [("words.csv: row 3", "has no label")]
