@@ -23,7 +23,7 @@ from digits.base.errors import UserError
 from digits.cli.main import main
 from digits.data import catalogue
 from digits.data.splits import Split
-from digits.importing import importing, pictures, shaping, writing
+from digits.importing import checks, importing, pictures, shaping, writing
 from digits.intake import idx
 from digits.training import networks
 from tests.small_project import Command, edited, ran
@@ -469,6 +469,23 @@ def test_no_other_threshold_fits_more_pictures_or_is_nearer(
     )
 
 
+def test_labels_of_one_value_keep_their_order() -> None:
+    labels = ["1", "01", "a", "0"]
+    for unsorted in (labels, labels[::-1]):
+        assert sorted(unsorted, key=checks.natural) == ["0", "01", "1", "a"]
+
+
+def test_a_class_of_equal_pictures_alone_is_told_what_does_not_count(
+    digits_import: Import, few: Split, tmp_path: Path
+) -> None:
+    folder = write_folders(tmp_path / "equal", few)
+    for name in "123":
+        (folder / "e").mkdir(exist_ok=True)
+        shutil.copy(folder / "a/0.png", folder / f"e/{name}.png")
+    told = digits_import(folder, "equal", fails=True)
+    assert "class e has 0 pictures in all, at least 3 must be there, without those left out" in told
+
+
 def test_bad_rows_are_named(digits_import: Import, few: Split, tmp_path: Path) -> None:
     path = write_table(tmp_path / "bad.csv", few)
     lines = path.read_text().splitlines()
@@ -492,6 +509,7 @@ def test_bad_rows_are_named(digits_import: Import, few: Split, tmp_path: Path) -
         ([".", "mine"], "has no pictures"),
         (["few.csv", "mine", "--label", "kind"], "which column is the label? --label COLUMN"),
         (["few.csv", "mine", "--classes", "a,b"], "--classes has 2 names, but there are 4 classes"),
+        (["few.csv", "mine", "--classes", "a,b,a,c"], "--classes has a twice: give each class its"),
         (["odd.csv", "mine"], "785 pixels a row are no square: say --size HEIGHTxWIDTH"),
     ],
 )
