@@ -51,7 +51,7 @@ def import_data(
     test_share: Annotated[
         float, typer.Option(min=0.01, max=0.9, help="Of the pictures, to hold out.")
     ] = 0.15,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of these.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the choice of these.")] = 0,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what cannot be used.")
     ] = False,

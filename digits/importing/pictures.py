@@ -18,6 +18,7 @@ UNREADABLE = (
     OSError,
     ValueError,
     SyntaxError,
+    TypeError,  # of a TIFF whose tags are damaged
     Image.DecompressionBombError,
 )
 
@@ -85,11 +86,11 @@ def decode(content: bytes | Path) -> tuple[np.ndarray, bool]:
             if picture.mode == "F":  # nothing says what its white is
                 white = next((most for most in (1, 255) if deep.max() <= most), white)
             return (deep * 255 / white).round().clip(0, 255).astype(np.uint8), False
-        if picture.mode in ("L", "1"):
-            return np.asarray(picture.convert("L")), False
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        if picture.mode in ("L", "1"):
+            return np.asarray(picture.convert("L")), False
         channels = np.asarray(picture.convert("RGB"), np.int16)
         return np.asarray(picture.convert("L")), bool(np.ptp(channels, axis=2).max() > COLOUR_STEP)
 

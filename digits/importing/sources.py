@@ -60,7 +60,9 @@ def read(
         if name.endswith(".npz"):
             return _read_npz(source, size)
         if "images" in name and "idx" in name:
-            labels = source.with_name(source.name.replace("images-idx3", "labels-idx1"))
+            labels = source.with_name(
+                source.name.replace("images", "labels").replace("idx3", "idx1")
+            )
             return of_array(_read_idx(source), _read_idx(labels), source.name, None), None
     except UNREADABLE as error:
         raise UserError(f"{source}: cannot be read: {one_line(error)}") from None

@@ -23,7 +23,7 @@ from digits.base.errors import UserError
 from digits.cli.main import main
 from digits.data import catalogue
 from digits.data.splits import Split
-from digits.importing import checks, importing, pictures, shaping, writing
+from digits.importing import checks, importing, pictures, shaping, sources, writing
 from digits.intake import idx
 from digits.training import networks
 from tests.small_project import Command, edited, ran
@@ -356,6 +356,24 @@ def test_a_picture_of_floats_keeps_its_ink(tmp_path: Path, white: int) -> None:
     assert image.tolist() == [[0, 128], [191, 255]]
 
 
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_a_transparent_ground_of_a_grey_picture_becomes_white(tmp_path: Path, mode: str) -> None:
+    ink = Image.fromarray(np.array([[0, 255], [0, 255]], np.uint8)).convert(mode)
+    ink.save(tmp_path / "a.png", transparency=0)
+    image, has_colour = pictures.decode(tmp_path / "a.png")
+    assert (image.tolist(), has_colour) == ([[255, 255], [255, 255]], False)
+
+
+def test_a_tiff_with_a_damaged_tag_is_a_bad_picture(few: Split) -> None:
+    content = io.BytesIO()
+    Image.fromarray(few.images[0]).save(content, "TIFF")
+    strip_offsets, long, text = b"\x11\x01", b"\x04\x00", b"\x02\x00"
+    damaged = content.getvalue().replace(strip_offsets + long, strip_offsets + text)
+    found = pictures.Pictures()
+    found.add("a.tif", "a", damaged)
+    assert [name for name, _ in found.bad] == ["a.tif"]
+
+
 @pytest.mark.parametrize("scale", [1, 255.0])
 def test_an_npz_file_as_keras_with_whole_numbers_or_shares(
     digits_import: Import, project: Path, few: Split, tmp_path: Path, scale: float
@@ -382,6 +400,14 @@ def test_idx_files_come_through_to_the_byte(
     digits_import(source, "raw")
     for name in catalogue.FILES:
         assert (project / "data/imported/raw" / name).read_bytes() == (source / name).read_bytes()
+
+
+@pytest.mark.parametrize("names", ["train-{}-idx{}-ubyte", "train-{}.idx{}-ubyte", "{}.idx{}"])
+def test_a_pair_of_idx_files_has_the_labels_beside(tmp_path: Path, few: Split, names: str) -> None:
+    idx.write(tmp_path / names.format("images", 3), few.images)
+    idx.write(tmp_path / names.format("labels", 1), few.labels)
+    found, _ = sources.read(tmp_path / names.format("images", 3))
+    assert found.labels == [str(label) for label in few.labels]
 
 
 def test_other_sizes_colour_and_dark_ink_are_changed_and_said(
@@ -526,6 +552,11 @@ def test_a_mistake_is_told_in_a_line(
 @pytest.mark.parametrize("size", ["0x28", "28x00", "000x28", "28", "28x1000"])
 def test_a_size_is_of_pixels(digits_import: Import, size: str) -> None:
     assert digits_import(".", "mine", "--size", size, fails=True) == "2"
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_is_one_that_numpy_takes(digits_import: Import, seed: int) -> None:
+    assert digits_import(".", "mine", "--seed", seed, fails=True) == "2"
 
 
 def test_an_entry_can_be_replaced_and_the_others_stay(
