@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,7 +199,20 @@ def _of_columns(table: Any, labels: np.ndarray, source: str, size: Size | None) 
     pixels = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
     if pixels.shape[1] == 1 and not size:
         raise UserError(f"{source}: has neither encoded pictures nor a column for each pixel")
-    return of_array(pixels, labels, source, size)
+    try:
+        return of_array(pixels, labels, source, size)
+    except UserError as error:
+        if others := _other_columns(table):
+            some = ", ".join(others[:8])
+            raise UserError(f"{error}, or remove the columns that are no pixels: {some}") from None
+        raise
+
+
+def _other_columns(table: Any) -> list[str]:
+    """The columns whose names differ from those of most columns in more than numbers."""
+    forms = {str(column): re.sub(r"\d+", "", str(column)) for column in table.columns}
+    usual = Counter(forms.values()).most_common(1)
+    return [column for column, form in forms.items() if form != usual[0][0]]
 
 
 def _class_names(path: Path, column: str) -> list[str]:

@@ -532,11 +532,15 @@ def test_bad_rows_are_named(digits_import: Import, few: Split, tmp_path: Path) -
         (["dvc.yaml", "mine"], "must be a folder with a folder of pictures for each class"),
         ([".", "Mine"], "a name must be of the form"),
         ([".", "mnist"], "mnist: is in datasets.yaml already; --replace writes it anew"),
+        ([".", "mnist", "--replace"], "mnist: no import wrote its entry in datasets.yaml"),
+        ([".", "null"], "reads it as no text: take another, such as my_null"),
+        ([".", "nan"], "nan: YAML or `dvc exp run -S` reads it as no text"),
         ([".", "mine"], "has no pictures"),
         (["few.csv", "mine", "--label", "kind"], "which column is the label? --label COLUMN"),
         (["few.csv", "mine", "--classes", "a,b"], "--classes has 2 names, but there are 4 classes"),
         (["few.csv", "mine", "--classes", "a,b,a,c"], "--classes has a twice: give each class its"),
         (["odd.csv", "mine"], "785 pixels a row are no square: say --size HEIGHTxWIDTH"),
+        (["odd.csv", "mine"], "HEIGHTxWIDTH, or remove the columns that are no pixels: more"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(
