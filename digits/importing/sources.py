@@ -109,7 +109,8 @@ def _read_classes(folder: Path) -> Pictures:
         *(path for inside in _folders(folder) for path in inside.rglob("*")),
     ]
     files = sorted(path.relative_to(folder) for path in paths if path.is_file())
-    pictures, others = [], []
+    pictures: list[Path] = []
+    others: list[Path] = []
     for file in files:
         is_picture = len(file.parts) > 1 and file.suffix.lower() in SUFFIXES
         if not any(part.startswith(".") for part in file.parts):
