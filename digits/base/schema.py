@@ -101,6 +101,8 @@ def _allowed(node: dict[str, Any]) -> str:
         return f"a section of the keys {', '.join(keys)}"
     if "pattern" in node:
         return f"text of the form {node['pattern']}"
+    if "maxLength" in node:
+        return f"text of {node.get('minLength', 0)} to {node['maxLength']} characters"
     names = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
     names |= {"string": "text", "object": "a section of keys and values"}
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from digits.base.errors import UserError
 from digits.cli.app import app
 
 
@@ -50,7 +51,7 @@ def import_data(
     test_share: Annotated[
         float, typer.Option(min=0.01, max=0.9, help="Of the pictures, to hold out.")
     ] = 0.15,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of these.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the choice of these.")] = 0,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what cannot be used.")
     ] = False,
@@ -77,7 +78,12 @@ def import_data(
     )
     train, held = sources.read(context.obj / source, label, wanted)
     if test:
-        held, _ = sources.read(context.obj / test, label, wanted)
+        if held:
+            raise UserError(
+                f"{source}: has a test split: leave out --test, or give the training part as SOURCE"
+            )
+        whole, held = sources.read(context.obj / test, label, wanted)
+        held = held or whole
     parameters = params.load()
     data_set = importing.prepare(train, held, wishes, parameters.validate_.ink_threshold)
     needed = importing.settings(data_set, parameters)

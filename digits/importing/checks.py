@@ -1,6 +1,7 @@
 """What a source must have to become a data set, and how what is left out is told."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -54,10 +55,10 @@ def left_out(kind: str, names: Sequence[str]) -> list[str]:
 
 
 def check_classes(labels: Sequence[str], names: Sequence[str]) -> None:
-    """Check that the labels are classes, and that each has a name where any has.
+    """Check that the labels are classes, and that each has a name of its own where any has.
 
     Raises:
-        UserError: they are too few or too many, or the names are not as many.
+        UserError: they are too few or too many, or the names are not as many, or not unique.
     """
     if not 2 <= len(labels) <= 256:
         raise UserError(f"there are {len(labels)} classes, must be 2 to 256")
@@ -66,6 +67,8 @@ def check_classes(labels: Sequence[str], names: Sequence[str]) -> None:
             f"--classes has {len(names)} names, but there are {len(labels)} classes: "
             + ", ".join(labels)
         )
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(f"--classes has {', '.join(twice)} twice: give each class its own name")
 
 
 def check_counts(splits: Sequence[Split], labels: Sequence[str]) -> None:
@@ -87,10 +90,11 @@ def check_counts(splits: Sequence[Split], labels: Sequence[str]) -> None:
             if count < required:
                 raise UserError(
                     f"class {label} has {count} pictures in {place}, at least {required} must be "
-                    "there: add some, or leave the class out"
+                    "there, without those left out (equal ones, those of one colour, bad ones): "
+                    "add some, or leave the class out"
                 )
 
 
 def natural(label: str) -> tuple[float, str]:
-    """The key to sort labels by: numbers by their value, then texts."""
-    return (int(label), "") if re.fullmatch(r"\d{1,15}", label) else (float("inf"), label)
+    """The key to sort labels by: numbers by their value, then texts; no two have the same."""
+    return (int(label), label) if re.fullmatch(r"\d{1,15}", label) else (float("inf"), label)

@@ -77,7 +77,8 @@ def prepare(train: Pictures, test: Pictures | None, wishes: Wishes, ink_threshol
         UserError: pictures cannot be used, names them; or too few are left.
     """
     parts = [train] if test is None else [train, test]
-    notes = checks.refuse_bad(
+    notes = [note for part in parts for note in part.notes]
+    notes += checks.refuse_bad(
         [each for part in parts for each in part.bad], "that cannot be used", wishes.skip_bad
     )
     everything = [image for part in parts for image in part.images]

@@ -18,6 +18,7 @@ UNREADABLE = (
     OSError,
     ValueError,
     SyntaxError,
+    TypeError,  # of a TIFF whose tags are damaged
     Image.DecompressionBombError,
 )
 
@@ -32,6 +33,7 @@ class Pictures:
         names: of each, for messages: a path, or a row.
         bad: the name of each picture or row that cannot be used, and why.
         coloured: how many had colour.
+        notes: what of the source was not read, a line each.
     """
 
     images: list[np.ndarray] = field(default_factory=list)
@@ -39,6 +41,7 @@ class Pictures:
     names: list[str] = field(default_factory=list)
     bad: list[tuple[str, str]] = field(default_factory=list)
     coloured: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def add(self, name: str, label: Any, content: bytes | Path) -> None:
         """Decode a picture file and add it, or note why it cannot be used."""
@@ -83,11 +86,11 @@ def decode(content: bytes | Path) -> tuple[np.ndarray, bool]:
             if picture.mode == "F":  # nothing says what its white is
                 white = next((most for most in (1, 255) if deep.max() <= most), white)
             return (deep * 255 / white).round().clip(0, 255).astype(np.uint8), False
-        if picture.mode in ("L", "1"):
-            return np.asarray(picture.convert("L")), False
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        if picture.mode in ("L", "1"):
+            return np.asarray(picture.convert("L")), False
         channels = np.asarray(picture.convert("RGB"), np.int16)
         return np.asarray(picture.convert("L")), bool(np.ptp(channels, axis=2).max() > COLOUR_STEP)
 

@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,13 @@ from tqdm import tqdm
 from digits.base.errors import UserError
 from digits.base.text import one_line
 from digits.data.catalogue import FILES
+from digits.importing import checks
 from digits.importing.pictures import Pictures, of_array
 from digits.intake import idx
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
 LABELS = ("label", "labels", "class", "target", "y", "digit", "character")  # names of its column
+SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "extra"}
 KINDS = "a folder with a folder of pictures for each class, .csv, .parquet, .npz, or IDX files"
 ARRAYS = (  # names of images and labels in an npz, train's and test's
     ("x_train", "y_train", "x_test", "y_test"),
@@ -58,7 +62,9 @@ def read(
         if name.endswith(".npz"):
             return _read_npz(source, size)
         if "images" in name and "idx" in name:
-            labels = source.with_name(source.name.replace("images-idx3", "labels-idx1"))
+            labels = source.with_name(
+                source.name.replace("images", "labels").replace("idx3", "idx1")
+            )
             return of_array(_read_idx(source), _read_idx(labels), source.name, None), None
     except UNREADABLE as error:
         raise UserError(f"{source}: cannot be read: {one_line(error)}") from None
@@ -72,28 +78,55 @@ def _read_folder(folder: Path) -> tuple[Pictures, Pictures | None]:
             for images, labels in (FILES[:2], FILES[2:])
         ]
         return splits[0], splits[1]
-    inside = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
-    training = inside.get("train") or inside.get("training")
-    testing = inside.get("test") or inside.get("testing")
-    if training and testing and len(inside) <= 3:  # the third: validation pictures, left alone
-        return _read_classes(training), _read_classes(testing)
-    return _read_classes(folder), None
+    inside = {path.name.lower(): path for path in _folders(folder)}
+    parts = {name for name, path in inside.items() if name in SPLIT_NAMES and _folders(path)}
+    if not parts:
+        return _read_classes(folder), None
+    training, testing = (
+        next((inside[name] for name in names if name in parts), None)
+        for names in (("train", "training"), ("test", "testing"))
+    )
+    if not training or not testing:
+        names = ", ".join(sorted(inside[name].name for name in parts))
+        raise UserError(
+            f"{folder}: holds splits, no classes, and not both train and test: {names}: give one "
+            "of them as SOURCE and, if another is for the test, that one as --test"
+        )
+    train, test = _read_classes(training), _read_classes(testing)
+    others = [path.name for path in inside.values() if path not in (training, testing)]
+    train.notes += checks.left_out("folders beside train and test", others)
+    return train, test
+
+
+def _folders(folder: Path) -> list[Path]:
+    inside = sorted(folder.iterdir())
+    return [path for path in inside if path.is_dir() and not path.name.startswith(".")]
 
 
 def _read_classes(folder: Path) -> Pictures:
-    files = [
-        path
-        for inside in sorted(folder.iterdir())
-        if inside.is_dir()
-        for path in sorted(inside.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
+    paths = [
+        *folder.iterdir(),
+        *(path for inside in _folders(folder) for path in inside.rglob("*")),
     ]
-    if not files:
+    files = sorted(path.relative_to(folder) for path in paths if path.is_file())
+    pictures: list[Path] = []
+    others: list[Path] = []
+    for file in files:
+        is_picture = len(file.parts) > 1 and file.suffix.lower() in SUFFIXES
+        if not any(part.startswith(".") for part in file.parts):
+            (pictures if is_picture else others).append(file)
+    if not pictures:
         raise UserError(f"{folder}: has no pictures: must be {KINDS}")
-    found = Pictures()
-    for path in tqdm(files, "pictures", unit="", leave=False, disable=None):
-        inside = path.relative_to(folder)
-        found.add(str(inside), inside.parts[0], path)
+    classes = {file.parts[0] for file in pictures}
+    if empty := [path.name for path in _folders(folder) if path.name not in classes]:
+        raise UserError(
+            f"{folder}: no picture that can be read ({', '.join(sorted(SUFFIXES))}) is in the "
+            f"folders {', '.join(empty)}: add or convert some, or take these folders away"
+        )
+    kind = "files that are no picture in the folder of a class"
+    found = Pictures(notes=checks.left_out(kind, [str(file) for file in others]))
+    for file in tqdm(pictures, "pictures", unit="", leave=False, disable=None):
+        found.add(str(file), file.parts[0], folder / file)
     return found
 
 
@@ -128,9 +161,12 @@ def _read_table(path: Path, label: str | None, size: Size | None) -> Pictures:
     if ".parquet" in path.name:
         table = pd.read_parquet(path)
     else:
-        table = pd.read_csv(path, low_memory=False)
-        if all(_is_number(column) for column in table.columns):  # no header, labels first
-            table = pd.read_csv(path, header=None, low_memory=False).rename(columns={0: "label"})
+        options: Any = {"keep_default_na": False, "na_values": [""], "low_memory": False}
+        pixels = pd.read_csv(path, header=None, nrows=1, dtype=str, **options).iloc[0, 1:]
+        if all(map(_is_number, pixels)) and not pixels.is_unique:  # no header, labels first
+            table = pd.read_csv(path, header=None, **options).rename(columns={0: "label"})
+        else:
+            table = pd.read_csv(path, **options)
     found = {str(column).lower(): column for column in table.columns}
     column = next(
         (found[name] for name in (label and label.lower(), *LABELS) if name in found), None
@@ -164,7 +200,20 @@ def _of_columns(table: Any, labels: np.ndarray, source: str, size: Size | None) 
     pixels = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
     if pixels.shape[1] == 1 and not size:
         raise UserError(f"{source}: has neither encoded pictures nor a column for each pixel")
-    return of_array(pixels, labels, source, size)
+    try:
+        return of_array(pixels, labels, source, size)
+    except UserError as error:
+        if others := _other_columns(table):
+            some = ", ".join(others[:8])
+            raise UserError(f"{error}, or remove the columns that are no pixels: {some}") from None
+        raise
+
+
+def _other_columns(table: Any) -> list[str]:
+    """The columns whose names differ from those of most columns in more than numbers."""
+    forms = {str(column): re.sub(r"\d+", "", str(column)) for column in table.columns}
+    usual = Counter(forms.values()).most_common(1)
+    return [column for column, form in forms.items() if form != usual[0][0]]
 
 
 def _class_names(path: Path, column: str) -> list[str]:

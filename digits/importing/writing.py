@@ -17,6 +17,7 @@ from digits.intake import idx
 
 FOLDER = Path("data/imported")
 NAME = re.compile("[a-z][a-z0-9_]*")  # also a name in MLflow's registry
+NO_TEXT = ("null", "true", "false", "inf", "nan")  # in YAML, or in `dvc exp run -S`
 INK_MARGIN = 0.02  # on both sides of the mean that was found
 SHARE_MARGIN = 0.8  # times the smallest share of a class; the largest is divided by it
 
@@ -25,12 +26,22 @@ def refuse_name(name: str, replace: bool, path: Path = Path("datasets.yaml")) ->
     """Check a name before any work.
 
     Raises:
-        UserError: it is no name, or taken.
+        UserError: it is no name, or taken, by an entry that no import wrote even with `replace`.
     """
     if not NAME.fullmatch(name):
         raise UserError(f"{name}: a name must be of the form {NAME.pattern}, such as my_letters")
-    if name in check(Catalogue, yaml12.read(path), str(path)).root and not replace:
+    if name in NO_TEXT:
+        raise UserError(
+            f"{name}: YAML or `dvc exp run -S` reads it as no text: take another, such as my_{name}"
+        )
+    entries = check(Catalogue, yaml12.read(path), str(path)).root
+    if name in entries and not replace:
         raise UserError(f"{name}: is in {path} already; --replace writes it anew")
+    if name in entries and (mirror := _mirror(name)) not in entries[name].mirrors:
+        raise UserError(
+            f"{name}: no import wrote its entry in {path}, whose mirrors have no {mirror}: "
+            "take another name"
+        )
 
 
 def write(name: str, data_set: DataSet, wishes: Wishes, root: Path = Path()) -> Path:
@@ -91,13 +102,17 @@ def _entry(name: str, data_set: DataSet, wishes: Wishes, hashes: dict[str, str])
         f"  mean_ink: {bounds}",
         f"  class_share: [{low:.5f}, {high:.5f}]",
         "  mirrors:",
-        f"    - dir:{(FOLDER / name).as_posix()}",
+        f"    - {_mirror(name)}",
         "  sha256:",
         *(f"    {file}: {sha256}" for file, sha256 in hashes.items()),
         f"  licence: {_quoted(wishes.licence)}",
         f"  citation: {_quoted(wishes.citation)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _mirror(name: str) -> str:
+    return f"dir:{(FOLDER / name).as_posix()}"
 
 
 def _quoted(text: str) -> str:

@@ -68,8 +68,13 @@ def test_mirrors_of_another_form_are_refused(mirror: Any) -> None:
     ("key", "value", "complaint"),
     [
         ("mirrors", [], "mine.mirrors = []: must be a list (at least 1, each text of the form"),
-        ("classes", ["0"], "mine.classes = ['0']: must be a list (2 to 256, each text)"),
+        (
+            "classes",
+            ["0"],
+            "mine.classes = ['0']: must be a list (2 to 256, each text of 1 to 100 ",
+        ),
         ("classes", [0, "1"], "mine.classes[0] = 0: must be text"),
+        ("classes", ["", "1"], "mine.classes[0] = '': must be text of 1 to 100 characters"),
         ("image_shape", [28, 28, 1], "mine.image_shape = [28, 28, 1]: must be a list (2, each a"),
         ("mean_ink", [12, 0.14], "mine.mean_ink[0] = 12: must be a number >= 0 and <= 1"),
         ("rows", {"train": 9}, "mine.rows.test: missing; must be a whole number >= 1"),

@@ -23,7 +23,7 @@ from digits.base.errors import UserError
 from digits.cli.main import main
 from digits.data import catalogue
 from digits.data.splits import Split
-from digits.importing import importing, pictures, shaping, writing
+from digits.importing import checks, importing, pictures, shaping, sources, writing
 from digits.intake import idx
 from digits.training import networks
 from tests.small_project import Command, edited, ran
@@ -202,6 +202,28 @@ def test_train_and_test_folders_stay_apart(
         assert {i.tobytes() for i in split.images} == {i.tobytes() for i in expected.images}
 
 
+def test_of_another_source_the_test_split_is_the_test(
+    digits_import: Import, project: Path, few: Split, tmp_path: Path
+) -> None:
+    train, test = in_two(few)
+    other_train, test = in_two(test)
+    write_folders(tmp_path / "train", train)
+    write_folders(tmp_path / "both/train", other_train)
+    write_folders(tmp_path / "both/test", test)
+    digits_import(tmp_path / "train", "joined", "--test", tmp_path / "both")
+    found = read(project, "joined")[2]
+    assert {i.tobytes() for i in found.images} == {i.tobytes() for i in test.images}
+
+
+def test_a_source_with_a_test_split_takes_no_other(
+    digits_import: Import, few: Split, tmp_path: Path
+) -> None:
+    for name, split in zip(("train", "test"), in_two(few), strict=True):
+        write_folders(tmp_path / "both" / name, split)
+    told = digits_import(tmp_path / "both", "both", "--test", tmp_path / "both/test", fails=True)
+    assert told.endswith("has a test split: leave out --test, or give the training part as SOURCE")
+
+
 def test_a_csv_file_as_kaggles(
     digits_import: Import, project: Path, few: Split, tmp_path: Path
 ) -> None:
@@ -334,6 +356,24 @@ def test_a_picture_of_floats_keeps_its_ink(tmp_path: Path, white: int) -> None:
     assert image.tolist() == [[0, 128], [191, 255]]
 
 
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_a_transparent_ground_of_a_grey_picture_becomes_white(tmp_path: Path, mode: str) -> None:
+    ink = Image.fromarray(np.array([[0, 255], [0, 255]], np.uint8)).convert(mode)
+    ink.save(tmp_path / "a.png", transparency=0)
+    image, has_colour = pictures.decode(tmp_path / "a.png")
+    assert (image.tolist(), has_colour) == ([[255, 255], [255, 255]], False)
+
+
+def test_a_tiff_with_a_damaged_tag_is_a_bad_picture(few: Split) -> None:
+    content = io.BytesIO()
+    Image.fromarray(few.images[0]).save(content, "TIFF")
+    strip_offsets, long, text = b"\x11\x01", b"\x04\x00", b"\x02\x00"
+    damaged = content.getvalue().replace(strip_offsets + long, strip_offsets + text)
+    found = pictures.Pictures()
+    found.add("a.tif", "a", damaged)
+    assert [name for name, _ in found.bad] == ["a.tif"]
+
+
 @pytest.mark.parametrize("scale", [1, 255.0])
 def test_an_npz_file_as_keras_with_whole_numbers_or_shares(
     digits_import: Import, project: Path, few: Split, tmp_path: Path, scale: float
@@ -360,6 +400,14 @@ def test_idx_files_come_through_to_the_byte(
     digits_import(source, "raw")
     for name in catalogue.FILES:
         assert (project / "data/imported/raw" / name).read_bytes() == (source / name).read_bytes()
+
+
+@pytest.mark.parametrize("names", ["train-{}-idx{}-ubyte", "train-{}.idx{}-ubyte", "{}.idx{}"])
+def test_a_pair_of_idx_files_has_the_labels_beside(tmp_path: Path, few: Split, names: str) -> None:
+    idx.write(tmp_path / names.format("images", 3), few.images)
+    idx.write(tmp_path / names.format("labels", 1), few.labels)
+    found, _ = sources.read(tmp_path / names.format("images", 3))
+    assert found.labels == [str(label) for label in few.labels]
 
 
 def test_other_sizes_colour_and_dark_ink_are_changed_and_said(
@@ -447,6 +495,23 @@ def test_no_other_threshold_fits_more_pictures_or_is_nearer(
     )
 
 
+def test_labels_of_one_value_keep_their_order() -> None:
+    labels = ["1", "01", "a", "0"]
+    for unsorted in (labels, labels[::-1]):
+        assert sorted(unsorted, key=checks.natural) == ["0", "01", "1", "a"]
+
+
+def test_a_class_of_equal_pictures_alone_is_told_what_does_not_count(
+    digits_import: Import, few: Split, tmp_path: Path
+) -> None:
+    folder = write_folders(tmp_path / "equal", few)
+    for name in "123":
+        (folder / "e").mkdir(exist_ok=True)
+        shutil.copy(folder / "a/0.png", folder / f"e/{name}.png")
+    told = digits_import(folder, "equal", fails=True)
+    assert "class e has 0 pictures in all, at least 3 must be there, without those left out" in told
+
+
 def test_bad_rows_are_named(digits_import: Import, few: Split, tmp_path: Path) -> None:
     path = write_table(tmp_path / "bad.csv", few)
     lines = path.read_text().splitlines()
@@ -467,10 +532,15 @@ def test_bad_rows_are_named(digits_import: Import, few: Split, tmp_path: Path) -
         (["dvc.yaml", "mine"], "must be a folder with a folder of pictures for each class"),
         ([".", "Mine"], "a name must be of the form"),
         ([".", "mnist"], "mnist: is in datasets.yaml already; --replace writes it anew"),
+        ([".", "mnist", "--replace"], "mnist: no import wrote its entry in datasets.yaml"),
+        ([".", "null"], "reads it as no text: take another, such as my_null"),
+        ([".", "nan"], "nan: YAML or `dvc exp run -S` reads it as no text"),
         ([".", "mine"], "has no pictures"),
         (["few.csv", "mine", "--label", "kind"], "which column is the label? --label COLUMN"),
         (["few.csv", "mine", "--classes", "a,b"], "--classes has 2 names, but there are 4 classes"),
+        (["few.csv", "mine", "--classes", "a,b,a,c"], "--classes has a twice: give each class its"),
         (["odd.csv", "mine"], "785 pixels a row are no square: say --size HEIGHTxWIDTH"),
+        (["odd.csv", "mine"], "HEIGHTxWIDTH, or remove the columns that are no pixels: more"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(
@@ -486,6 +556,11 @@ def test_a_mistake_is_told_in_a_line(
 @pytest.mark.parametrize("size", ["0x28", "28x00", "000x28", "28", "28x1000"])
 def test_a_size_is_of_pixels(digits_import: Import, size: str) -> None:
     assert digits_import(".", "mine", "--size", size, fails=True) == "2"
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_is_one_that_numpy_takes(digits_import: Import, seed: int) -> None:
+    assert digits_import(".", "mine", "--seed", seed, fails=True) == "2"
 
 
 def test_an_entry_can_be_replaced_and_the_others_stay(
