@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import resource
 import socket
 import ssl
@@ -101,6 +102,9 @@ def run(
         UserError: there is no such model, the address cannot be had, or the file to collect in
             cannot be used.
     """
+    if loading.is_alias(source.model):
+        # Each look opens the store's file anew: a restored one takes the place of the one before.
+        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     cv2.setNumThreads(1)  # pictures are looked at beside each other, each by a thread
     _allow_files(limits.connections + SPARE_FILES)
     main = source.load()
