@@ -103,6 +103,28 @@ def test_another_model_input_or_settings_are_refused(
     assert not list(output.glob("part-*"))
 
 
+def test_an_output_in_the_input_is_refused(model: Path, workspace: Path, parquet: Path) -> None:
+    (workspace / "in").mkdir()
+    parquet.rename(workspace / "in/a.parquet")
+    for output in ("in/out", "in"):
+        with pytest.raises(UserError, match="lies in the input"):
+            prepared(workspace / "in", workspace / output, model)
+    assert [path.name for path in (workspace / "in").iterdir()] == ["a.parquet"]
+    for output in ("in/_out", "out"):
+        prepared(workspace / "in", workspace / output, model)
+
+
+@pytest.mark.parametrize("name", ["part-000000.parquet", "_plan.json"])
+def test_a_damaged_output_is_told_when_the_scoring_goes_on(
+    parquet: Path, model: Path, workspace: Path, name: str
+) -> None:
+    running.run(prepared(parquet, workspace / "out", model))
+    path = workspace / "out" / name
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(UserError, match=f"{name}: is damaged"):
+        running.run(prepared(parquet, workspace / "out", model))
+
+
 def test_pictures_are_read_whole(workspace: Path, model: Path) -> None:
     from PIL import Image
 
