@@ -293,3 +293,5 @@ def test_the_review_begins_with_what_is_worth_most(collect: Collect, tmp_path: P
         order = [record.id for record in records.to_review(connection, "anna", 10)]
         assert order == [corrected, refused, disagreed, unsure, sure]
         assert len(records.to_review(connection, "bob", 3)) == 3
+        after = [record.id for record in records.to_review(connection, "anna", 10, first=3)]
+        assert after == order[3:]
