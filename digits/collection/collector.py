@@ -12,18 +12,16 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from digits.base.text import one_line
 from digits.collection import forgetting, records
 from digits.collection.allowance import Allowance
-from digits.collection.readings import Reading, Said, said_in
+from digits.collection.readings import Reading, Said, rows_of, said_in
 
 WAITING = 5_000  # readings and verdicts in the queue; more are lost
 PAUSE = 0.05  # seconds in which what comes is written together; longer ones hold answers up
@@ -77,11 +75,11 @@ class Collector:
             UserError: the file cannot be used.
         """
         self.settings, self._tell = settings, tell
-        self._connection = records.connect(settings.folder / records.FILE, settings.patience)
-        records.fact(self._connection, "classes", json.dumps(list(classes)))
+        self._path, self._classes = settings.folder / records.FILE, json.dumps(list(classes))
         # Equal crops of a session have one id, also after a restart: the page asks again and
         # again for the digits that are still there. Nobody can guess the id of another's.
-        self._key = records.fact(self._connection, "key", secrets.token_bytes(32))
+        self._key = secrets.token_bytes(32)
+        self._connect()
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()  # the one written in C
         self._hurry = threading.Event()  # somebody waits for what is in the queue
         self._complaint = ""
@@ -140,6 +138,20 @@ class Collector:
         self._thread.join()
         self._connection.close()
 
+    def _connect(self) -> None:
+        """Open the file; what it knows already of classes and key stays."""
+        self._connection = records.connect(self._path, self.settings.patience)
+        records.fact(self._connection, "classes", self._classes)
+        self._key = records.fact(self._connection, "key", self._key)
+        self._opened = records.identity(self._path)
+
+    def _follow_file(self) -> None:
+        """Open the file anew if it was deleted, which forgets all, or if another took its place."""
+        if self._opened is None or records.identity(self._path) != self._opened:
+            self._connection.close()
+            self._opened = None
+            self._connect()
+
     def _is_chosen(self, session: str) -> bool:
         """Whether a session is among the share: all of its digits, or none."""
         if self.settings.share >= 1:
@@ -152,10 +164,15 @@ class Collector:
         return hashlib.blake2b(content, digest_size=12, key=self._key).hexdigest()
 
     def _work(self) -> None:
-        """Write what comes until None does."""
+        """Write what comes until None does; old digits are removed also while none come."""
+        self._trim()
         is_ended = False
         while not is_ended:
-            batch = [self._queue.get()]
+            try:
+                batch = [self._queue.get(timeout=TRIM_SECONDS)]
+            except queue.Empty:
+                self._trim()
+                continue
             # One pause, not one wait for each reading: a thread that wakes costs the others time.
             self._hurry.wait(PAUSE)
             self._hurry.clear()
@@ -173,6 +190,7 @@ class Collector:
         count = sum(len(ids) for _, _, ids, _ in readings)
         try:
             said = said_in([reading for *_, reading in readings])
+            self._follow_file()
             with self._connection:  # one transaction
                 self._connection.execute("BEGIN IMMEDIATE")
                 rows = [
@@ -189,10 +207,8 @@ class Collector:
         self._tell("stored", count)
         for (_, future), is_there in zip(verdicts, found, strict=True):
             future.set_result(is_there)
-        try:
+        if time.monotonic() - self._trimmed >= TRIM_SECONDS:
             self._trim()
-        except Exception as error:
-            self._fail(error, 0, [])
 
     def _fail(self, error: Exception, count: int, futures: Sequence[Future[bool]]) -> None:
         """Count what is lost, and say why, once until the reason is another."""
@@ -211,7 +227,7 @@ class Collector:
         ids: Sequence[str],
         reading: Reading,
         said: Sequence[Sequence[Said]],
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> list[tuple[Any, ...]]:
         """The digits of a reading as `records.insert` takes them; its picture is kept at once."""
         picture = None
         if (content := reading.picture_file) is not None:
@@ -219,39 +235,15 @@ class Collector:
             picture_row = (picture, session, when, content)
             insert = "INSERT OR IGNORE INTO pictures VALUES (?, ?, ?, ?)"
             self._connection.execute(insert, picture_row)
-        models = [(of.network.name, of.origin.md5) for of, _ in reading.answers]
-        main, md5 = models[0]
-        version = reading.answers[0][0].origin.version
-        for identity, image, of_digit in zip(
-            ids, reading.images, zip(*said, strict=True), strict=True
-        ):
-            given = {
-                name: {"digit": digit, "confidence": confidence, "md5": its_md5}
-                for (name, its_md5), (digit, confidence, _) in zip(models, of_digit, strict=True)
-            }
-            digit, confidence, is_refused = of_digit[0]
-            yield (
-                identity,
-                session,
-                when,
-                image.tobytes(),
-                digit,
-                confidence,
-                is_refused,
-                any(other != digit for other, *_ in of_digit),
-                orjson.dumps(given).decode(),
-                main,
-                version,
-                md5,
-                picture,
-            )
+        return rows_of(reading, ids, said, (session, when, picture))
 
     def _trim(self) -> None:
-        now = time.monotonic()
-        if self._trimmed and now - self._trimmed < TRIM_SECONDS:
-            return
-        self._trimmed = now
+        self._trimmed = time.monotonic()
         oldest = time.time() - self.settings.most_days * records.DAY
-        with self._connection:
-            forgetting.trim(self._connection, self.settings.most_bytes, oldest)
-        self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+        try:
+            self._follow_file()
+            with self._connection:
+                forgetting.trim(self._connection, self.settings.most_bytes, oldest)
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+        except Exception as error:
+            self._fail(error, 0, [])

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import cv2
 import numpy as np
+import orjson
 
 from digits.collection.records import DECIMALS
 from digits.recognition.recognizer import Recognizer
@@ -51,6 +53,50 @@ def said_in(readings: Sequence[Reading]) -> list[list[list[Said]]]:
         [list(islice(said[recognizer], len(reading.images))) for recognizer, _ in reading.answers]
         for reading in readings
     ]
+
+
+def rows_of(
+    reading: Reading,
+    ids: Sequence[str],
+    said: Sequence[Sequence[Said]],
+    common: tuple[str, float, str | None],
+) -> list[tuple[Any, ...]]:
+    """The digits of a reading as `records.insert` takes them.
+
+    Args:
+        reading: of which they are.
+        ids: of its digits.
+        said: by each of its models, of each digit.
+        common: the session, the time, and the id of the picture.
+    """
+    session, when, picture = common
+    models = [(of.network.name, of.origin.md5) for of, _ in reading.answers]
+    main, md5 = models[0]
+    version = reading.answers[0][0].origin.version
+    rows = []
+    for identity, image, of_digit in zip(ids, reading.images, zip(*said, strict=True), strict=True):
+        given = {
+            name: {"digit": digit, "confidence": confidence, "md5": its_md5}
+            for (name, its_md5), (digit, confidence, _) in zip(models, of_digit, strict=True)
+        }
+        digit, confidence, is_refused = of_digit[0]
+        row = (
+            identity,
+            session,
+            when,
+            image.tobytes(),
+            digit,
+            confidence,
+            is_refused,
+            any(other != digit for other, *_ in of_digit),
+            orjson.dumps(given).decode(),
+            main,
+            version,
+            md5,
+            picture,
+        )
+        rows.append(row)
+    return rows
 
 
 def _said(recognizer: Recognizer, probabilities: np.ndarray) -> list[Said]:

@@ -128,6 +128,15 @@ def connect(path: Path, patience: float = 5.0) -> sqlite3.Connection:
     return connection
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another that took its name; None: there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 @contextmanager
 def opened(folder: Path) -> Iterator[sqlite3.Connection]:
     """Open the file of a folder that is there.
@@ -152,19 +161,21 @@ def select(connection: sqlite3.Connection, since: float = 0.0) -> list[Record]:
     return [_record(row) for row in rows]
 
 
-def to_review(connection: sqlite3.Connection, reviewer: str, most: int) -> list[Record]:
+def to_review(
+    connection: sqlite3.Connection, reviewer: str, most: int, first: int = 0
+) -> list[Record]:
     """What a reviewer has not judged: first what is worth a look most.
 
     Corrected and disputed digits come first, then refused ones, those that the models disagree
-    on, and the least sure.
+    on, and the least sure. So many are given at most; `first` are left out before them.
     """
     query = f"""
     SELECT * FROM ({JUDGED}) WHERE is_mine IS NOT 1
     ORDER BY classes > 1 OR (class IS NOT NULL AND class != digit) DESC, refused DESC,
         disagree DESC, confidence, id
-    LIMIT :most
+    LIMIT :most OFFSET :first
     """  # noqa: S608
-    rows = connection.execute(query, {"reviewer": reviewer, "most": most})
+    rows = connection.execute(query, {"reviewer": reviewer, "most": most, "first": first})
     return [_record(row) for row in rows]
 
 

@@ -1,5 +1,6 @@
 """Pictures read several at a time, and given in order as they are read."""
 
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -96,9 +97,14 @@ def read(
     Returns:
         Of each picture its name, and its answers; or why it cannot be read. Of a TIFF file with
         several pages, each page.
+
+    Raises:
+        UserError: standard input is to be read, and closed.
     """
+    if STDIN in pictures and sys.stdin is None:
+        raise UserError(f"{STDIN}: standard input is closed: give it a picture, or name a file")
     stdin = sys.stdin.buffer.read() if STDIN in pictures else b""
-    sources = ((name, stdin if name == STDIN else folder / name) for name in pictures)
+    sources = ((name, stdin if name == STDIN else _source(folder / name)) for name in pictures)
     pages = (page for name, source in sources for page in _pages(name, source))
     return _read(read_one, pages, workers, stop or Event())
 
@@ -126,6 +132,11 @@ def _take_first(waiting: deque[tuple[str, Future[list[Answer] | str]]]) -> Itera
     if wait([future], PATIENCE).done:
         waiting.popleft()
         yield name, future.result()
+
+
+def _source(path: Path) -> Path | bytes:
+    """A file's path, or what comes out of a pipe, which can be read but once."""
+    return path.read_bytes() if path.is_fifo() and os.access(path, os.R_OK) else path
 
 
 def _pages(name: str, source: Path | bytes) -> Iterator[Page]:

@@ -56,12 +56,16 @@ def choose(schema: pa.Schema, column: str | None, key: str | None, place: str) -
 
 def _may_hold_pictures(type_: pa.DataType) -> bool:
     if pa.types.is_struct(type_):  # as Hugging Face's data sets have them
-        return any(type_.field(i).name == "bytes" for i in range(type_.num_fields))
-    is_bytes = pa.types.is_binary(type_) or pa.types.is_large_binary(type_)
+        index = type_.get_field_index("bytes")
+        return index >= 0 and _is_bytes(type_.field(index).type)
     if _is_list(type_):
         values = type_.value_type
         return _is_number(values.value_type if _is_list(values) else values)
-    return is_bytes or pa.types.is_fixed_size_binary(type_)
+    return _is_bytes(type_) or pa.types.is_fixed_size_binary(type_)
+
+
+def _is_bytes(type_: pa.DataType) -> bool:
+    return pa.types.is_binary(type_) or pa.types.is_large_binary(type_)
 
 
 def _is_list(type_: pa.DataType) -> bool:

@@ -109,7 +109,11 @@ def plan(place: str, column: str | None = None, id_column: str | None = None) ->
 
 
 def read(source_place: str, part: Part, columns: Columns) -> Iterator[pa.RecordBatch]:
-    """The rows of a part: columns `id` and `picture`, `BATCH_ROWS` at a time."""
+    """The rows of a part: columns `id` and `picture`, `BATCH_ROWS` at a time.
+
+    Raises:
+        UserError: a Parquet file is damaged.
+    """
     system, _ = places.locate(source_place)
     if part.kind == "pictures":
         yield from _read_pictures(system, part)
@@ -180,15 +184,19 @@ def _read_parquet(
 ) -> Iterator[pa.RecordBatch]:
     names = [*([columns.id] if columns.id else []), *columns.pixels]
     row = part.first
-    with pq.ParquetFile(part.paths[0], filesystem=system, buffer_size=2**20) as file:
-        for batch in file.iter_batches(BATCH_ROWS, row_groups=list(part.groups), columns=names):
-            ids = batch[columns.id] if columns.id else _numbers(row, batch.num_rows)
-            if len(columns.pixels) == 1:
-                picture = batch[columns.pixels[0]]
-            else:
-                picture = _joined([batch[name] for name in columns.pixels])
-            row += batch.num_rows
-            yield pa.RecordBatch.from_arrays([ids, picture], [ID, PICTURE])
+    path, groups = part.paths[0], list(part.groups)
+    try:
+        with pq.ParquetFile(path, filesystem=system, buffer_size=2**20) as file:
+            for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=names):
+                ids = batch[columns.id] if columns.id else _numbers(row, batch.num_rows)
+                if len(columns.pixels) == 1:
+                    picture = batch[columns.pixels[0]]
+                else:
+                    picture = _joined([batch[name] for name in columns.pixels])
+                row += batch.num_rows
+                yield pa.RecordBatch.from_arrays([ids, picture], [ID, PICTURE])
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path}: not Parquet that can be read: {one_line(error)}") from None
 
 
 def _joined(columns: list[pa.Array]) -> pa.Array:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from digits.base.errors import UserError
 from digits.scoring import inputs, places
 from digits.scoring.columns import Columns
 from digits.scoring.counting import Counts
@@ -65,10 +66,20 @@ def work(job: Job, part: Part) -> Counts:
 
 
 def counts_of(job: Job, part: Part) -> Counts:
-    """The counts of a part that was written before."""
+    """The counts of a part that was written before.
+
+    Raises:
+        UserError: its file is damaged.
+    """
     system, folder = places.locate(job.output)
-    schema = pq.read_schema(f"{folder}/{file_name(part)}", filesystem=system)
-    return Counts(**json.loads(schema.metadata[COUNTS]))
+    path = f"{folder}/{file_name(part)}"
+    try:
+        schema = pq.read_schema(path, filesystem=system)
+        return Counts(**json.loads(schema.metadata[COUNTS]))
+    except (pa.ArrowException, TypeError, KeyError, ValueError):
+        raise UserError(
+            f"{path}: is damaged: remove it, and the same command makes it again"
+        ) from None
 
 
 @lru_cache(maxsize=1)

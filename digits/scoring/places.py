@@ -3,7 +3,7 @@
 import glob
 import hashlib
 import uuid
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from pyarrow import ArrowException
 from pyarrow import fs as pafs
@@ -37,7 +37,7 @@ def find(system: pafs.FileSystem, path: str) -> list[pafs.FileInfo]:
     and unfinished work in such. A path that exists is no glob, whatever signs are in its name.
 
     Raises:
-        UserError: there are none.
+        UserError: there are none, or one has a name that is not UTF-8.
     """
     base = path
     (info,) = system.get_file_info([base])
@@ -48,16 +48,26 @@ def find(system: pafs.FileSystem, path: str) -> list[pafs.FileInfo]:
         return [info]
     pattern = str(PurePosixPath(glob.escape(base), PurePosixPath(path).relative_to(base)))
     selector = pafs.FileSelector(base, recursive=True, allow_not_found=True)
-    found = [
-        each
-        for each in system.get_file_info(selector)
-        if each.type == pafs.FileType.File
-        and not _is_hidden(PurePosixPath(each.path).relative_to(base))
-        and (base == path or PurePosixPath(each.path).match(pattern))
-    ]
+    try:
+        found = [
+            each
+            for each in system.get_file_info(selector)
+            if each.type == pafs.FileType.File
+            and not _is_hidden(PurePosixPath(each.path).relative_to(base))
+            and (base == path or PurePosixPath(each.path).match(pattern))
+        ]
+    except UnicodeDecodeError as error:
+        name = error.object.decode(errors="replace")
+        raise UserError(f"{name}: the name of this file is not UTF-8: rename it") from None
     if not found:
         raise UserError(f"{path}: no such file, or nothing in it")
     return sorted(found, key=lambda each: each.path)
+
+
+def is_within(path: str, folder: str) -> bool:
+    """Whether `find` would give what is in a path among the files of a folder."""
+    inner = PurePosixPath(path)
+    return inner.is_relative_to(folder) and not _is_hidden(inner.relative_to(folder))
 
 
 def _is_hidden(path: PurePosixPath) -> bool:
@@ -84,9 +94,13 @@ def write(system: pafs.FileSystem, path: str, content: bytes) -> None:
         return
     folder, name = PurePosixPath(path).parent, PurePosixPath(path).name
     partial = str(folder / f"_{name}.{uuid.uuid4().hex}.partial")
-    with system.open_output_stream(partial) as stream:
-        stream.write(content)
-    system.move(partial, path)
+    try:
+        with system.open_output_stream(partial) as stream:
+            stream.write(content)
+        system.move(partial, path)
+    except OSError:
+        Path(partial).unlink(missing_ok=True)
+        raise
 
 
 def read(system: pafs.FileSystem, path: str) -> bytes | None:

@@ -68,13 +68,22 @@ def prepare(source: Source, output: str, origin: Origin, settings: Settings) -> 
         settings: of the scoring.
 
     Raises:
-        UserError: the output belongs to another model, input or settings, or to nobody.
+        UserError: the output belongs to another model, input or settings, or to nobody, lies
+            in the input, or its plan is damaged.
     """
     system, folder = places.locate(output)
+    source_system, path = places.locate(source.place)
+    if system == source_system and places.is_within(folder, path):
+        raise UserError(f"{output}: lies in the input, which would grow by it: give another folder")
     system.create_dir(folder, recursive=True)
     content = origin.path.read_bytes()
     onnx = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    began = json.loads(places.read(system, f"{folder}/{PLAN}") or b"{}")
+    try:
+        began = json.loads(places.read(system, f"{folder}/{PLAN}") or b"{}")
+    except ValueError:
+        raise UserError(
+            f"{folder}/{PLAN}: is damaged: give another folder, or remove this one"
+        ) from None
     stat = _digest([f"{f.path} {f.size} {f.mtime_ns}" for f in source.files])
     if not began:
         selector = pafs.FileSelector(folder)

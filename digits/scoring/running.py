@@ -1,12 +1,17 @@
 """All parts that are missing, by an engine, watched: progress, counts, an MLflow run."""
 
 import multiprocessing
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from tqdm import tqdm
@@ -36,17 +41,35 @@ def run(plan: Plan, engine: str = EMBEDDED, workers: int = 1) -> dict[str, Any]:
 
     Raises:
         UserError: a part cannot be read or written, or the engine has no workers.
+        SystemExit: SIGTERM came; its worker processes are ended, too.
     """
     done = {part.number for part in plan.done()}
     missing = [part for part in plan.source.parts if part.number not in done]
     begun = time.monotonic()
-    with recorded(plan, engine, workers) as run_:
+    with _ending_on_sigterm(), recorded(plan, engine, workers) as run_:
         _show(plan, missing, _started(engine, workers)(plan.job, missing))
         counts = plan.counts()
         scored = sum(part.rows for part in missing)
         manifest = plan.write_manifest(counts)
         run_.log(manifest, scored / max(time.monotonic() - begun, 1e-9))
     return manifest
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit, so that the run is noted as KILLED."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # `timeout` sends it twice
+        for worker in multiprocessing.active_children():
+            worker.terminate()  # or their parts would be waited for
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 Engine = Callable[[Job, Sequence[Part]], Iterator[int]]
@@ -65,7 +88,7 @@ def _here(job: Job, missing: Sequence[Part]) -> Iterator[int]:
 
 def _processes(workers: int, job: Job, missing: Sequence[Part]) -> Iterator[int]:
     spawn = multiprocessing.get_context("spawn")  # a fork would share ONNX Runtime's threads
-    with ProcessPoolExecutor(workers, spawn) as pool:
+    with ProcessPoolExecutor(workers, spawn, _end_with_parent) as pool:
         futures = [pool.submit(parts.work, job, part) for part in missing]
         try:
             for future in as_completed(futures):
@@ -76,6 +99,18 @@ def _processes(workers: int, job: Job, missing: Sequence[Part]) -> Iterator[int]
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let this worker end once its parent is dead: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _cluster(engine: str, workers: int, job: Job, missing: Sequence[Part]) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import resource
 import socket
 import ssl
@@ -16,8 +17,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from digits.base.errors import UserError
-from digits.base.text import printable
+from digits.base.text import printable, shape_text
 from digits.collection.collector import Settings
+from digits.collection.records import SIDE
 from digits.inference import loading
 from digits.recognition.recognizer import Recognizer
 from digits.serving import access, addresses, app, logs
@@ -79,8 +81,19 @@ class Source:
     require_checked: bool = False
 
     def load(self) -> Recognizer:
-        """Load the model that the name stands for at this moment."""
-        return Recognizer(self.model, self.threshold, self.threads, self.require_checked)
+        """Load the model that the name stands for at this moment.
+
+        Raises:
+            UserError: there is no such model, or it takes images of another size than 28 x 28.
+        """
+        recognizer = Recognizer(self.model, self.threshold, self.threads, self.require_checked)
+        shape = recognizer.network.image_shape
+        if shape != [SIDE, SIDE]:
+            raise UserError(
+                f"{self.model}: takes images of {shape_text(shape)} pixels, but digits of pictures "
+                "have 28 x 28: train it on a data set of `digits import --size 28x28`"
+            )
+        return recognizer
 
 
 def run(
@@ -101,6 +114,9 @@ def run(
         UserError: there is no such model, the address cannot be had, or the file to collect in
             cannot be used.
     """
+    if loading.is_alias(source.model):
+        # Each look opens the store's file anew: a restored one takes the place of the one before.
+        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     cv2.setNumThreads(1)  # pictures are looked at beside each other, each by a thread
     _allow_files(limits.connections + SPARE_FILES)
     main = source.load()
@@ -152,6 +168,11 @@ def server(
         ssl_keyfile=key,
     )
     try:
+        if certificate and b"ENCRYPTED" in (key or certificate).read_bytes():
+            raise UserError(
+                f"{key or certificate}: the key is encrypted, and a server has nobody to ask for "
+                "its password: `openssl pkey -in KEY -out FILE` writes it without one"
+            )
         config.load()
     except (OSError, ssl.SSLError) as error:
         raise UserError(

@@ -27,6 +27,7 @@ from digits.serving.strokes import parse_strokes
 
 PICTURE_THREADS = 2  # finding digits in pictures; OpenCV and Pillow let others run meanwhile
 SMALL_DRAWING = 1_000_000  # pixels of a drawing that does not wait behind pictures
+SMALL_STROKES = 10_000  # bytes of strokes that do not: 1,600 points, a line or two of writing
 
 logger = logging.getLogger("uvicorn.error")  # where the server's other lines go
 
@@ -132,7 +133,8 @@ class Service:
         """
         predict = recognizer.classify if parted else None
         deadline = time.monotonic() + self.limits.seconds
-        digits: list[Digit] = await self.drawings.run(
+        lane = self.drawings if len(strokes) <= SMALL_STROKES else self.pictures
+        digits: list[Digit] = await lane.run(
             lambda: drawing.find(parse_strokes(strokes), predict, deadline)
         )
         if len(digits) > self.limits.digits:

@@ -16,7 +16,7 @@ from digits.base.errors import UserError
 from digits.recognition.recognizer import Recognizer
 from digits.serving import export, runtime
 from tests import small_model
-from tests.page.visits import DESK, Server, Visit, handwritten
+from tests.page.visits import DESK, NAMES, Server, Visit, handwritten
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ def server(
 ) -> Iterator[Server]:
     """One without ONNX Runtime for browsers: the page has to ask it."""
     cache = str(tmp_path_factory.mktemp("cache"))
-    server = Server(workspace, clean_environment | {"DIGITS_CACHE": cache})
+    server = Server(workspace, clean_environment | {"DIGITS_CACHE": cache}, *NAMES)
     yield server
     server.end()
 

@@ -175,3 +175,27 @@ def test_the_review_takes_one_key_for_each(
     states = {each.digit: each.state for each in kept(folder, session)}
     assert states == {"2": "confirmed", "0": "confirmed", "3": "confirmed", "5": "disputed"}
     review.context.close()
+
+
+def test_what_comes_after_a_hundred_skipped_digits_is_reviewed(
+    chromium: Browser, collecting: Server, folder: Path
+) -> None:
+    with records.opened(folder) as connection:
+        crop = bytes(records.SIDE**2)
+        rest = ("many", 1.0, crop, "1", 0.1, 1, 1, '{"cnn": {"digit": "1"}}', "cnn", None, "", None)
+        records.insert(connection, [(f"{n:024x}", *rest) for n in range(120)])
+        connection.commit()
+        total = len(records.to_review(connection, "bob", 1000))
+    review = chromium.new_context(viewport=DESK).new_page()
+    review.goto(f"{collecting.url}/review")
+    review.locator("#reviewer").fill("bob")
+    review.keyboard.press("Enter")
+    expect(review.locator("#left")).to_have_text("100 to look at")
+    for number in range(1, 101):
+        review.keyboard.press(" ")
+        left = 100 - number or total - 100
+        expect(review.locator("#left")).to_have_text(f"{left} to look at")
+    for _ in range(total - 100):
+        review.keyboard.press(" ")
+    expect(review.locator("#left")).to_have_text("Nothing is left to look at.")
+    review.context.close()

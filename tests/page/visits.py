@@ -31,7 +31,7 @@ class Server:
 
     def __init__(self, workspace: Path, environment: dict[str, str], *options: str) -> None:
         self._workspace, self._environment = workspace, environment
-        self._options = [*NAMES, *options]
+        self._options = options
         self._port = "0"
         self.start()
 

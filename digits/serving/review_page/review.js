@@ -21,11 +21,16 @@ form.addEventListener("submit", (event) => {
 });
 
 async function fetchMore() {
-  const query = new URLSearchParams({ reviewer: reviewer.value });
-  const answer = await ask(`review/digits?${query}`);
-  if (!answer) return;
+  let answer;
+  let first = 0;
+  do { // the server gives a hundred at a time, and all of those may have been skipped
+    const query = new URLSearchParams({ reviewer: reviewer.value, first: String(first) });
+    answer = await ask(`review/digits?${query}`);
+    if (!answer) return;
+    waiting = answer.digits.filter(({ id }) => !skipped.has(id));
+    first += answer.digits.length;
+  } while (answer.digits.length && !waiting.length);
   names = answer.classes;
-  waiting = answer.digits.filter(({ id }) => !skipped.has(id));
   const buttons = [...names, NONE].map((name) => {
     const button = document.createElement("button");
     button.textContent = name === NONE ? "no digit" : name;

@@ -45,19 +45,20 @@ def router(service: Service, collector: Collector) -> APIRouter:
     async def digits(
         reviewer: Annotated[str, Query(pattern=REVIEWER, description="who judges")],
         most: Annotated[int, Query(ge=1, le=MOST)] = MOST,
+        first: Annotated[int, Query(ge=0, le=2**31, description="to leave out before")] = 0,
     ) -> Response:
         """What this reviewer has not judged: what is worth a look most comes first."""
-        found = await service.parsing.run(partial(_find, collector, reviewer, most))
+        found = await service.parsing.run(partial(_find, collector, reviewer, most, first))
         classes = service.served[0].recognizer.network.classes
         return json_response({"classes": classes, "digits": list(map(_as_json, found))})
 
     return routes
 
 
-def _find(collector: Collector, reviewer: str, most: int) -> list[Record]:
+def _find(collector: Collector, reviewer: str, most: int, first: int) -> list[Record]:
     try:
         with records.opened(collector.settings.folder) as connection:
-            return records.to_review(connection, reviewer, most)
+            return records.to_review(connection, reviewer, most, first)
     except UserError as error:  # the file's trouble, not the client's mistake
         raise HTTPException(503, str(error), {"Retry-After": "1"}) from None
 

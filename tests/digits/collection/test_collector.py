@@ -1,6 +1,7 @@
 """The collector writes real files; what cannot be written is counted and told once."""
 
 import logging
+import shutil
 import sqlite3
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from digits.base.errors import UserError
 from digits.collection import forgetting, records
 from digits.collection.collector import Collector
 from tests.digits.collection.conftest import CLASSES, image, label, reading
+from tests.small_project import wait_for
 
 Collect = Callable[..., Collector]
 
@@ -212,6 +214,62 @@ def test_a_full_disk_costs_the_digits_but_no_answer(
     assert "not collected: database or disk is full; reading goes on" in caplog.text
 
 
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_what_is_forgotten_or_moved_away_takes_no_more_digits(
+    collect: Collect, tmp_path: Path, is_moved: bool
+) -> None:
+    collector = collect()
+    (before,) = collector.collect(reading([0]))
+    assert collector.judge(before, "1", "writer").result(30)
+    (tmp_path / "kept").rename(tmp_path / "away")
+    if not is_moved:
+        shutil.rmtree(tmp_path / "away")
+    (after,) = collector.collect(reading([1]))
+    assert collector.judge(after, "1", "writer").result(30)
+    assert collector.judge(before, "1", "writer").result(30) is False
+    assert [record.id for record in kept(tmp_path)] == [after]
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o700
+    if is_moved:
+        with records.opened(tmp_path / "away") as connection:
+            assert [record.id for record in records.select(connection)] == [before]
+
+
+def test_a_folder_that_cannot_be_made_again_is_told(
+    collect: Collect, tmp_path: Path, told: Counter[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    collector = collect()
+    (identity,) = collector.collect(reading([0]))
+    assert collector.judge(identity, "1", "writer").result(30)
+    (tmp_path / "kept").rename(tmp_path / "away")
+    (tmp_path / "kept").write_text("a file")
+    for n in range(1, 3):
+        collector.collect(reading([n]))
+        with pytest.raises(UserError, match="cannot be used to collect"):
+            collector.judge(identity, "2", "writer").result(30)
+    assert told == {"stored": 1, "lost": 2}
+    assert sum("cannot be used to collect" in line for line in caplog.messages) == 1
+    (tmp_path / "kept").unlink()
+    (tmp_path / "away").rename(tmp_path / "kept")
+    assert collector.judge(identity, "2", "writer").result(30)
+
+
+def test_old_digits_are_removed_without_any_new_one(
+    collect: Collect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keep_old() -> None:
+        with closing(records.connect(tmp_path / "kept" / records.FILE)) as connection:
+            row = ("0" * 24, "s", 0, image(0).tobytes(), "1", 1.0, 0, 0, "{}", "cnn", None, "")
+            records.insert(connection, [(*row, None)])
+            connection.commit()
+
+    monkeypatch.setattr("digits.collection.collector.TRIM_SECONDS", 0.2)
+    keep_old()
+    collect(most_days=1)
+    for _ in range(2):  # at its start, and while nothing comes
+        wait_for(lambda: kept(tmp_path) == [])
+        keep_old()
+
+
 def test_a_folder_that_cannot_be_used_is_told_at_the_start(
     collect: Collect, tmp_path: Path
 ) -> None:
@@ -235,3 +293,5 @@ def test_the_review_begins_with_what_is_worth_most(collect: Collect, tmp_path: P
         order = [record.id for record in records.to_review(connection, "anna", 10)]
         assert order == [corrected, refused, disagreed, unsure, sure]
         assert len(records.to_review(connection, "bob", 3)) == 3
+        after = [record.id for record in records.to_review(connection, "anna", 10, first=3)]
+        assert after == order[3:]

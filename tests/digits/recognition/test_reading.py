@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from digits import Recognizer
+from digits.base.errors import UserError
 from digits.recognition import reading
 from digits.recognition.answers import Answer
 from tests import small_model
@@ -76,6 +77,21 @@ def test_standard_input_as_json(workspace: Path) -> None:
         assert len(digit["top"]) == 3
         assert min(digit["box"]) > 0
         assert digit["refused"] is False
+
+
+def test_a_pipe_is_read_once(workspace: Path) -> None:
+    done = predict(
+        workspace, "/dev/stdin", "--json", content=(workspace / "pictures/b.png").read_bytes()
+    )
+    assert done.stderr == b""
+    (picture,) = json.loads(done.stdout)["pictures"]
+    assert [digit["digit"] for digit in picture["digits"]] == list("1203")
+
+
+def test_a_closed_standard_input_is_told(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UserError, match="standard input is closed"):
+        reading.read(lambda *_: [], ["-"])
 
 
 def test_csv_has_a_row_for_each_digit(workspace: Path) -> None:

@@ -120,13 +120,16 @@ def test_mistakes_are_named(workspace: Path, parquet: Path) -> None:
         (["a"] * 784, pa.list_(pa.string())),
         ([True] * 784, pa.list_(pa.bool_())),
         ([[[0]] * 28] * 28, pa.list_(pa.list_(pa.list_(pa.int64())))),
+        ({"bytes": 1}, pa.struct([("bytes", pa.int64())])),
     ],
 )
-def test_lists_of_no_numbers_are_refused(workspace: Path, values: list, type_: pa.DataType) -> None:
+def test_lists_of_no_numbers_are_refused(
+    workspace: Path, values: object, type_: pa.DataType
+) -> None:
     pq.write_table(pa.table({"image": pa.array([values], type_)}), "a.parquet")
     with pytest.raises(UserError, match="which column holds the pictures"):
         inputs.plan(str(workspace / "a.parquet"))
-    with pytest.raises(UserError, match="column image holds list"):
+    with pytest.raises(UserError, match=r"column image holds (list|struct)"):
         inputs.plan(str(workspace / "a.parquet"), column="image")
 
 
@@ -139,3 +142,14 @@ def test_files_with_different_columns_are_refused_before_any_work(
     pq.write_table(pa.table(other), "in/b.parquet")
     with pytest.raises(UserError, match=r"b.parquet: has its pictures or ids in other columns"):
         inputs.plan(str(workspace / "in"))
+
+
+def test_a_damaged_page_is_told_with_its_file(workspace: Path, parquet: Path) -> None:
+    content = bytearray(parquet.read_bytes())
+    with pq.ParquetFile(parquet) as file:
+        start = file.metadata.row_group(0).column(1).dictionary_page_offset
+    content[start : start + 20] = b"\xff" * 20
+    parquet.write_bytes(content)
+    source = inputs.plan(str(parquet))
+    with pytest.raises(UserError, match=r"images.parquet: not Parquet that can be read"):
+        all_of(source)

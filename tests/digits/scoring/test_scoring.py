@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import psutil
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
@@ -102,6 +103,28 @@ def test_another_model_input_or_settings_are_refused(
     assert not list(output.glob("part-*"))
 
 
+def test_an_output_in_the_input_is_refused(model: Path, workspace: Path, parquet: Path) -> None:
+    (workspace / "in").mkdir()
+    parquet.rename(workspace / "in/a.parquet")
+    for output in ("in/out", "in"):
+        with pytest.raises(UserError, match="lies in the input"):
+            prepared(workspace / "in", workspace / output, model)
+    assert [path.name for path in (workspace / "in").iterdir()] == ["a.parquet"]
+    for output in ("in/_out", "out"):
+        prepared(workspace / "in", workspace / output, model)
+
+
+@pytest.mark.parametrize("name", ["part-000000.parquet", "_plan.json"])
+def test_a_damaged_output_is_told_when_the_scoring_goes_on(
+    parquet: Path, model: Path, workspace: Path, name: str
+) -> None:
+    running.run(prepared(parquet, workspace / "out", model))
+    path = workspace / "out" / name
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(UserError, match=f"{name}: is damaged"):
+        running.run(prepared(parquet, workspace / "out", model))
+
+
 def test_pictures_are_read_whole(workspace: Path, model: Path) -> None:
     from PIL import Image
 
@@ -136,6 +159,33 @@ def test_a_killed_scoring_goes_on(parquet: Path, model: Path, workspace: Path) -
     assert 1 <= done <= 4
     ids = table(workspace / "out")["id"]
     assert ids == [f"image-{number}" for number in range(1797)] * 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code", "status"),
+    [(signal.SIGTERM, 143, "KILLED"), (signal.SIGKILL, -9, "RUNNING")],
+)
+def test_no_worker_outlives_a_killed_scoring(
+    parquet: Path, model: Path, workspace: Path, number: signal.Signals, code: int, status: str
+) -> None:
+    (workspace / "dvc.yaml").write_text("stages: {}\n")
+    with pq.ParquetWriter("big.parquet", pq.read_schema(parquet)) as writer:
+        for _ in range(120):
+            writer.write_table(pq.read_table(parquet), row_group_size=20_000)
+    command = [BIN / "digits", "score", "big.parquet", "out", "--model", model, "--workers", "2"]
+    process = subprocess.Popen(command, cwd=workspace, stderr=subprocess.DEVNULL)
+    while not list((workspace / "out").glob("part-*")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    assert process.wait(30) == code
+    assert psutil.wait_procs(below, timeout=10)[1] == []
+    client = mlflow.MlflowClient(f"sqlite:///{workspace}/mlflow.db")
+    experiment = client.get_experiment_by_name("digits-scoring")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == status
 
 
 def test_s3(parquet: Path, model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import onnx
 import pytest
 
 from tests import small_model
@@ -143,6 +144,40 @@ def test_https_and_a_token_beyond_loopback(workspace: Path) -> None:
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "no certificate with its key" in done.stderr
+
+
+def test_an_encrypted_key_is_refused_without_a_question(workspace: Path) -> None:
+    openssl = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "1", "-subj", "/CN=a")
+    files = ("-passout", "pass:secret", "-keyout", "key.pem", "-out", "certificate.pem")
+    subprocess.run([*openssl, *files], cwd=workspace, check=True, capture_output=True)
+    done = subprocess.run(
+        command("--port", "0", "--certfile", "certificate.pem", "--keyfile", "key.pem"),
+        cwd=workspace, capture_output=True, text=True, check=False, start_new_session=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "key.pem: the key is encrypted" in done.stderr
+
+
+def test_a_model_of_another_size_is_refused_or_left_out(workspace: Path) -> None:
+    model = onnx.load(workspace / "models/cnn/model.onnx")
+    for side in model.graph.input[0].type.tensor_type.shape.dim[1:]:
+        side.dim_value = 32
+    (workspace / "models/large").mkdir()
+    onnx.save(model, workspace / "models/large/model.onnx")
+    said = "models/large: takes images of 32 x 32 pixels, but digits of pictures have 28 x 28"
+    done = subprocess.run(
+        command("--model", "models/large"),
+        cwd=workspace, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert (said in done.stderr, "digits import --size 28x28" in done.stderr) == (True, True)
+    assert len(done.stderr.splitlines()) == 1
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command("--port", "0"), cwd=workspace, **options) as process:
+        address(process)
+        process.kill()
+        assert process.stderr.readline().startswith(f"digits: left out: {said}")
 
 
 def test_a_key_without_its_certificate_is_refused(workspace: Path) -> None:

@@ -1,6 +1,8 @@
 """The champion is swapped while the server answers; MLflow's store is a real one."""
 
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -128,3 +130,23 @@ def test_a_champion_that_cannot_be_had_leaves_the_one_before(
     (complaint,) = (line for line in caplog.messages if "stays" in line)  # not ten a second
     assert "is not the model that was logged" in complaint
     assert "mnist version 1 stays" in complaint
+
+
+def test_the_alias_of_a_store_that_was_restored_is_followed(
+    registry: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    (tmp_path / "dvc.yaml").write_text("")
+    arguments = ("serve", "--model", CHAMPION, "--follow", "1", "--port", "0")
+    command = [sys.executable, "-m", "digits.cli", *arguments]
+    shutil.copy(tmp_path / "mlflow.db", tmp_path / "copy.db")
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            url = process.stdout.readline().split()[-1]
+            with httpx.Client(base_url=url) as client:
+                assert version(client) == "mnist version 1"
+                copy = mlflow.MlflowClient(f"sqlite:///{tmp_path}/copy.db")
+                copy.set_registered_model_alias("mnist", "champion", "2")
+                (tmp_path / "copy.db").rename(tmp_path / "mlflow.db")
+                wait_for(client, "mnist version 2")
+        finally:
+            process.kill()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -42,6 +43,29 @@ def test_numbers_are_eighths_of_a_pixel() -> None:
 def test_what_is_no_stroke_is_refused(body: bytes, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         parse_strokes(body)
+
+
+def test_few_strokes_do_not_wait_behind_many(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, free, find = threading.Event(), threading.Event(), drawing.find
+
+    def held(strokes: Sequence[np.ndarray], *arguments: object) -> list[Digit]:
+        if len(strokes) > 1:
+            begun.set()
+            assert free.wait(30)
+        return find(strokes[:1], *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(drawing, "find", held)
+    client = serve(limits=Limits(seconds=20))
+    headers = {"Content-Type": "application/octet-stream"}
+    many, one = packed(*[[80, 80, 32] * 20] * 100), packed([80, 80, 32] * 20)
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(client.post, "/strokes", content=many, headers=headers)
+        try:
+            assert begun.wait(10)
+            assert client.post("/strokes", content=one, headers=headers, timeout=10).is_success
+        finally:
+            free.set()
+        assert busy.result().is_success
 
 
 def test_what_takes_too_long_holds_up_nobody(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
