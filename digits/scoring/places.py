@@ -1,9 +1,10 @@
 """Files on any filesystem that pyarrow knows: a local path, s3://, gs://, hdfs://."""
 
+import contextlib
 import glob
 import hashlib
 import uuid
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from pyarrow import ArrowException
 from pyarrow import fs as pafs
@@ -99,7 +100,8 @@ def write(system: pafs.FileSystem, path: str, content: bytes) -> None:
             stream.write(content)
         system.move(partial, path)
     except OSError:
-        Path(partial).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what could not be made either
+            system.delete_file(partial)
         raise
 
 
