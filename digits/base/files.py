@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from digits.base.errors import UserError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -15,7 +17,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
     After an exception `path` is as it was before. What a killed process left behind
     is removed by the next one. A symbolic link is replaced, not what it leads to.
+
+    Raises:
+        UserError: `path` is a device, a pipe or a socket.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{path}: is neither a file nor a folder: nothing is written in its place")
     partial, former = (path.with_name(path.name + ending) for ending in (".partial", ".former"))
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove(partial)

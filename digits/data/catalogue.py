@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, RootModel
+from pydantic import Field, RootModel, model_validator
 
 from digits.base import yaml12
 from digits.base.errors import UserError
 from digits.base.schema import Positive, Section, check
+from digits.base.text import quote
 
 FileName = Literal[
     "train-images-idx3-ubyte",
@@ -44,6 +45,12 @@ class DataSet(Section):
     sha256: dict[FileName, Sha256] = Field(min_length=len(FILES))
     licence: str
     citation: str
+
+    @model_validator(mode="after")
+    def each_class_once(self) -> Self:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes = {quote(self.classes)}: each must have a name of its own")
+        return self
 
     def as_json(self) -> str:
         """The entry, as a file holds it; equal entries give equal bytes."""

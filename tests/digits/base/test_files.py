@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from dvc_data.hashfile.hash import file_md5
 from dvc_objects.fs.local import LocalFileSystem
 
 from digits.base import files
+from digits.base.errors import UserError
 
 
 def read(path: Path) -> str:
@@ -89,6 +91,14 @@ def test_write_json_ends_with_a_newline(tmp_path: Path) -> None:
     text = (tmp_path / "a.json").read_text()
     assert json.loads(text) == {"accuracy": 0.5}
     assert text.endswith("}\n")
+
+
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe: is neither a file nor a folder"):
+        files.write_text(tmp_path / "pipe", "text")
+    assert (tmp_path / "pipe").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

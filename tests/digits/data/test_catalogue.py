@@ -74,6 +74,7 @@ def test_mirrors_of_another_form_are_refused(mirror: Any) -> None:
             "mine.classes = ['0']: must be a list (2 to 256, each text of 1 to 100 ",
         ),
         ("classes", [0, "1"], "mine.classes[0] = 0: must be text"),
+        ("classes", ["a", "b", "a"], "mine.classes = ['a', 'b', 'a']: each must have a name"),
         ("classes", ["", "1"], "mine.classes[0] = '': must be text of 1 to 100 characters"),
         ("image_shape", [28, 28, 1], "mine.image_shape = [28, 28, 1]: must be a list (2, each a"),
         ("mean_ink", [12, 0.14], "mine.mean_ink[0] = 12: must be a number >= 0 and <= 1"),
