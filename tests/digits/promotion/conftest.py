@@ -73,7 +73,7 @@ class Project:
         Repo.init().close()
         Path("dvc.yaml").write_text(DEFINITION)
         Path(".gitignore").write_text("/mlflow.db*\n/mlruns/\n")
-        Path("params.yaml").write_text("data: {name: mnist}\n")
+        shutil.copy(ROOT / "params.yaml", ".")
         raw = Path("source/raw")
         raw.mkdir(parents=True)
         for name in ("train.npz", "validation.npz", "test.npz"):
