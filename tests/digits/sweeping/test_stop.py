@@ -66,8 +66,10 @@ def test_the_same_command_goes_on(workspace: Path, number: signal.Signals) -> No
     ended = [trial for trial in trials() if trial.state in study.ENDED]
     assert len(ended) in (TRIALS, TRIALS + 1), errors  # two may begin a last one at once
     assert "the best is trial" in printed, errors
+    # Where two were stopped near the end, enough may have ended before the second is tried again.
+    kept = ended + [trial for trial in trials() if trial.state.name == "WAITING"]
     for failed in (trial for trial in trials() if trial.state.name == "FAIL"):
-        assert [trial for trial in ended if trial.params == failed.params] or not failed.params
+        assert [trial for trial in kept if trial.params == failed.params] or not failed.params
     client = mlflow.MlflowClient(f"sqlite:///{workspace / 'mlflow.db'}")
     experiment = client.get_experiment_by_name(record.EXPERIMENT)
     runs = client.search_runs([experiment.experiment_id])
