@@ -157,17 +157,19 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, P
 
 
 @pytest.fixture
-def project(template: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(template: tuple[Path, Path]) -> Iterator[Project]:
     """A copy of it, where MLflow's absolute paths say that it is."""
-    with copied(*template):
-        monkeypatch.chdir(template[1])
-        yield object.__new__(Project)
+    with copied(*template) as project:
+        yield project
 
 
 @contextmanager
-def copied(original: Path, folder: Path) -> Iterator[None]:
+def copied(original: Path, folder: Path) -> Iterator[Project]:
+    """A copy of a project in the folder that it was made in, which becomes the current one."""
     shutil.copytree(original, folder, symlinks=True)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield object.__new__(Project)
     shutil.rmtree(folder)
 
 
@@ -201,9 +203,7 @@ def aliases(name: str = "mnist") -> dict[str, int]:
 def better_template(template: tuple[Path, Path]) -> tuple[Path, Path]:
     """The template after a promotion of the CNN, version 1, and a better CNN after it."""
     _, folder = template
-    with copied(*template), pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        project = object.__new__(Project)
+    with copied(*template) as project:
         promote("cnn")
         project.model("cnn", wrong=range(5))
         project.commit()
@@ -212,10 +212,7 @@ def better_template(template: tuple[Path, Path]) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def better(
-    better_template: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Project]:
+def better(better_template: tuple[Path, Path]) -> Iterator[Project]:
     """With a champion, version 1, and a better CNN after it, committed and logged."""
-    with copied(*better_template):
-        monkeypatch.chdir(better_template[1])
-        yield object.__new__(Project)
+    with copied(*better_template) as project:
+        yield project
