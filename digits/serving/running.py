@@ -19,8 +19,8 @@ from starlette.types import ASGIApp
 from digits.base.errors import UserError
 from digits.base.text import printable, shape_text
 from digits.collection.collector import Settings
-from digits.collection.records import SIDE
 from digits.inference import loading
+from digits.recognition.crops import SIDE
 from digits.recognition.recognizer import Recognizer
 from digits.serving import access, addresses, app, logs
 from digits.serving.access import Access
