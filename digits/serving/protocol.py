@@ -17,7 +17,7 @@ FETCH_SECONDS = 30.0  # for a client to fetch what fills its buffer
 CLOSE_SECONDS = 5.0  # for a client to fetch the rest of the last answer
 # A client may offer to go on by another protocol, as Java's offers HTTP/2. The parser would leave
 # out the body of such a request, so that it does not see the offer.
-UPGRADE = re.compile(rb"(?i)(?<=\r\n)upgrade(?=:)")
+UPGRADE = re.compile(rb"(?im)^upgrade(?=:)")
 
 
 class HeadTooLargeError(Exception):

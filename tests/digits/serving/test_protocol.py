@@ -158,6 +158,15 @@ def test_the_body_of_a_request_that_offers_http_2_is_read(client: httpx.Client) 
     assert len({each.content for each in answers}) == 1
 
 
+def test_nor_is_it_lost_where_the_offer_begins_another_packet(client: httpx.Client) -> None:
+    with connect(client) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n")
+        time.sleep(0.1)
+        head = b"Upgrade: h2c\r\nContent-Type: application/octet-stream\r\nContent-Length: 784\r\n"
+        connection.sendall(head + b"\r\n" + bytes(784))
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
 def test_the_log_is_bounded(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     form = {"Content-Type": "multipart/form-data; boundary=xx"}
     for _ in range(40):
