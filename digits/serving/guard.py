@@ -1,6 +1,7 @@
 """What stands before the routes, as ASGI middleware: who may ask, and what a body may cost."""
 
 import asyncio
+import contextlib
 import time
 
 import orjson
@@ -25,6 +26,8 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+QUIET_SECONDS = 0.5  # without a byte of a refused body: its client waits for the answer
+DRAIN_SECONDS = 5.0  # at most, for the rest of a refused body
 CLIENT_LEFT = 499  # as nginx counts a client that left before it had sent all
 
 
@@ -44,8 +47,26 @@ class Guard:
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 500  # what comes of an exception
+        is_whole = False  # whether the body has come to its end
         if scope["method"] == "HEAD":  # the server leaves the body of the answer out
             scope = {**scope, "method": "GET"}
+
+        async def receiving() -> Message:
+            nonlocal is_whole
+            message = await receive()
+            is_whole = not message.get("more_body", False)
+            return message
+
+        async def drain() -> None:
+            """Throw away the rest of a refused body, for a time.
+
+            A client that still sends when the connection is closed sees a reset connection
+            instead of the answer (RFC 9112, 9.6).
+            """
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    while not is_whole:
+                        await asyncio.wait_for(receiving(), QUIET_SECONDS)
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -57,14 +78,16 @@ class Guard:
         try:
             answer = self._access.check(scope)
             if answer:
-                await answer(scope, receive, sending)
+                await answer(scope, receiving, sending)
             elif scope["method"] == "POST":
-                if not await self._post(scope, receive, sending):
+                if not await self._post(scope, receiving, sending):
                     status = CLIENT_LEFT
             else:
-                await self._app(scope, receive, sending)
+                await self._app(scope, receiving, sending)
         except HTTPException as error:
-            await refusal(error, is_last=True)(scope, receive, sending)
+            if "expect" not in Headers(scope=scope):  # a client that asks first sends no body
+                await drain()
+            await refusal(error, is_last=True)(scope, receiving, sending)
         finally:
             path = getattr(scope.get("route"), "path", "other")  # a handful, whoever asks
             self._metrics.requests.labels(path, status).inc()

@@ -5,6 +5,8 @@ import re
 import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +20,7 @@ from PIL import Image
 
 from digits import Recognizer
 from digits.recognition.digitizing import Sheet
+from digits.serving.access import Access
 from digits.serving.guard import SECURITY_HEADERS
 from digits.serving.limits import Limits
 from tests import small_model
@@ -79,6 +82,18 @@ def test_a_body_is_at_most_so_large(serve: Serve) -> None:
         answer = client.post("/predict", content=content, headers=RAW)
         assert answer.status_code == 413
         assert answer.json() == {"detail": "the body has more than 7,840 bytes"}
+
+
+@pytest.mark.parametrize("token", [None, "a-long-token"])
+def test_a_client_that_sends_a_large_body_at_once_sees_why_it_is_refused(
+    serve: Serve, token: str | None
+) -> None:
+    url = serve(access=Access(token=token)).base_url
+    # This client sends all before it reads, and asks for the connection to be closed.
+    request = urllib.request.Request(f"{url}/predict", bytes(30_000_000), PNG)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=30)
+    assert refused.value.code == (401 if token else 413)
 
 
 def test_a_picture_is_at_most_so_large(serve: Serve) -> None:
