@@ -418,11 +418,15 @@ class TestFailed:
             assert process.stdout is not None
             while not process.stdout.readline().startswith("Epoch 3/"):
                 assert process.poll() is None
-        for number, process in processes.items():
+        seconds, errors = {}, {}
+        for number, process in processes.items():  # both are ended before anything may fail
             started = time.monotonic()
             process.send_signal(number)
-            _, stderr = process.communicate(timeout=LIMIT)
-            assert time.monotonic() - started < PROMPT
+            _, errors[number] = process.communicate(timeout=LIMIT)
+            seconds[number] = time.monotonic() - started
+        for number, process in processes.items():
+            stderr = errors[number]
+            assert seconds[number] < PROMPT
             if process.returncode == -signal.SIGABRT:
                 # It is the end of a killed training all the same, and handled as one.
                 pytest.xfail(f"TensorFlow's threads aborted while Python unwound: {stderr}")
