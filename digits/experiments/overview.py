@@ -45,10 +45,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Model:
-    """What a revision has of a model: DVC's MD5 of it, and how it did."""
+    """What a revision has of a model: DVC's MD5 of it, and how it did.
+
+    Attributes:
+        is_evaluated: whether the evaluation is of this model, not of one trained before it.
+    """
 
     md5: str
     metrics: Mapping[str, float]
+    is_evaluated: bool
 
 
 def join(revisions: Iterable[Revision], runs: Iterable[Run]) -> list[Row]:
@@ -115,6 +120,8 @@ def _row(
         outs = {f"models/{name}": model.md5}
         is_lost = not availability.can_be_had(outs, revision.root)
         problem = f"no run, and {availability.NOWHERE}" if is_lost else f"no run: {cure}"
+    elif not model.is_evaluated:
+        problem = "trained since it was evaluated: dvc repro"
     elif model.metrics and "test_accuracy" not in run.data.metrics:
         problem = f"its run has no test metrics: {cure}"
     run_id = run.info.run_id if run else ""
@@ -138,12 +145,16 @@ def _orphan(run: Run) -> Row:
 
 def _models(revision: Revision) -> dict[str, Model]:
     models = {}
-    for stage in lock.read(revision.text(lock.FILE), "train@.*").values():
-        name = stage.name.partition("@")[2]
-        path = f"reports/evaluate/{name}/metrics.json"
+    stages = lock.read(revision.text(lock.FILE), "(train|evaluate)@.*")
+    unevaluated = lock.unevaluated(stages)
+    for stage in stages.values():
+        kind, _, name = stage.name.partition("@")
+        if kind == "evaluate":
+            continue
+        path, is_evaluated = f"reports/evaluate/{name}/metrics.json", name not in unevaluated
         metrics = parse_metrics(revision.read(path) or "{}", f"{revision.name}: {path}")
-        selected = {key: metrics[key] for key in METRICS if key in metrics}
-        models[name] = Model(stage.outs[f"models/{name}"], selected)
+        selected = {key: metrics[key] for key in METRICS if key in metrics and is_evaluated}
+        models[name] = Model(stage.outs[f"models/{name}"], selected, is_evaluated)
     return models
 
 

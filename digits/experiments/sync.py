@@ -33,7 +33,10 @@ def sync(revision: Revision, known: set[str]) -> Iterator[str]:
         UserError: a stage's outputs are neither in the workspace nor in DVC's cache or remote.
     """
     stages = lock.read(revision.text(lock.FILE))
-    tracked = [stage for stage in stages.values() if stage.name not in UNTRACKED]
+    # What tells of a model that has been replaced since would be added to the wrong run.
+    stale = {f"evaluate@{model}" for model in lock.unevaluated(stages)}
+    left_out = {*UNTRACKED, *stale, *(["card"] if stale else [])}
+    tracked = [stage for stage in stages.values() if stage.name not in left_out]
     # Of a model that is known the code has changed at most.
     missing = [stage for stage in tracked if known.isdisjoint(_keys(stage))]
     missing.sort(key=lambda stage: not stage.name.startswith("train@"))  # evaluate adds to these

@@ -19,6 +19,7 @@ from digits.base.text import one_line
 from digits.comparison import paired
 from digits.comparison.correction import holm
 from digits.comparison.paired import Comparison
+from digits.tracking import lock
 from digits.tracking.revisions import Revision
 
 EVALUATIONS = "reports/evaluate"
@@ -109,9 +110,11 @@ def review(base: Revision, head: Revision) -> Review:
     """Compare two revisions of the project.
 
     Raises:
-        UserError: a report is not what its stage writes, or a model was evaluated on other
-            images than before.
+        UserError: a report is not what its stage writes, or of a model that was trained anew
+            since, or a model was evaluated on other images than before.
     """
+    _require_evaluated(base)
+    _require_evaluated(head)
     old, new = _settings(base), _settings(head)
     # A change under review cannot loosen its own test: what BASE says comes first.
     compare = {
@@ -171,6 +174,17 @@ def _models(
         verdict = final.verdict(test.confidence_level)
         found[name] = replace(found[name], comparison=final, verdict=verdict)
     return found
+
+
+def _require_evaluated(revision: Revision) -> None:
+    stages = lock.read(
+        (revision.read(lock.FILE) or b"").decode(errors="replace"), "(train|evaluate)@.*"
+    )
+    if found := sorted(lock.unevaluated(stages)):
+        raise UserError(
+            f"{revision.name}: {' and '.join(found)}: trained since last evaluated, so that the "
+            "reports tell of an earlier model: `dvc repro` evaluates what was trained"
+        )
 
 
 def _require_same_data_set(base: Revision, head: Revision, data_sets: tuple[Any, Any]) -> None:

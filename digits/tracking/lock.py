@@ -64,6 +64,18 @@ def read(text: str, pattern: str = ".*") -> dict[str, Stage]:
         ) from None
 
 
+def unevaluated(stages: Mapping[str, Stage]) -> set[str]:
+    """The models that were trained anew since they were evaluated: their reports tell of others."""
+    found = set()
+    for name, training in stages.items():
+        kind, _, model = name.partition("@")
+        evaluation = stages.get(f"evaluate@{model}")
+        path = f"models/{model}"
+        if kind == "train" and evaluation and evaluation.deps.get(path) != training.outs.get(path):
+            found.add(model)
+    return found
+
+
 def _read_blocks(text: str, pattern: str) -> dict[str, Stage]:
     stages = {}
     # DVC writes one block for each stage: to parse only some saves most of the time.

@@ -8,14 +8,22 @@ from typing import Any
 
 import pytest
 
-from digits.experiments import overview
-from digits.tracking import availability, provenance, revisions, runs, store
+from digits.experiments import overview, sync
+from digits.tracking import availability, lock, provenance, revisions, runs, store
 from tests.digits.conftest import Repository
 
 TRAIN = """
   train@{name}:
     cmd: python3 -m stages.train {name}
     outs:
+    - path: models/{name}
+      hash: md5
+      md5: {md5}
+"""
+EVALUATE = """
+  evaluate@{name}:
+    cmd: python3 -m stages.evaluate {name}
+    deps:
     - path: models/{name}
       hash: md5
       md5: {md5}
@@ -117,6 +125,23 @@ def test_what_lacks_a_run_says_how_to_make_it(project: Repository) -> None:
         "its run has no test metrics: digits sync --rev HEAD",
         "no run: digits sync --rev fast-cat",
     ]
+
+
+def test_metrics_of_an_earlier_model_are_not_shown_as_a_later_ones(project: Repository) -> None:
+    evaluations = [
+        EVALUATE.format(name=name, md5=md5) for name, md5 in (("cnn", "c0"), ("mlp", "m1"))
+    ]
+    files = state(rate=0.2, cnn="c1", mlp="m1")
+    project.write(files | {"dvc.lock": files["dvc.lock"] + "".join(evaluations)})
+    trained("cnn", "c1", tested=False)
+    trained("mlp", "m1", tested=False)
+    cnn, mlp = joined()[2:]
+    assert (cnn.metrics, cnn.problem) == ({}, "trained since it was evaluated: dvc repro")
+    assert mlp.metrics == {"accuracy": 0.9, "ece": 0.01}
+    # Nor does the later model's run get them.
+    workspace = revisions.find("workspace")
+    known = {"c1", "m1", lock.read(workspace.text(lock.FILE))["evaluate@mlp"].content}
+    assert list(sync.sync(workspace, known)) == []
 
 
 def test_of_two_experiments_with_the_same_model_each_has_its_own_run(project: Repository) -> None:

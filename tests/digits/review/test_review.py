@@ -98,6 +98,19 @@ def test_the_verdict(compare: Compare, old: Sequence, new: Sequence, verdict: st
     assert found.is_worse == (verdict == "worse")
 
 
+def test_reports_of_an_earlier_model_are_refused(compare: Compare) -> None:
+    files = project({"cnn": [1]})
+    entry = "stages:\n  {}:\n    {}:\n    - path: models/cnn\n      md5: {}\n"
+    training = entry.format("train@cnn", "outs", "new")
+    old, new = (
+        training + entry.format("evaluate@cnn", "deps", md5).removeprefix("stages:\n")
+        for md5 in ("old", "new")
+    )
+    assert compare(files, files | {"dvc.lock": new}).models["cnn"].verdict == "unchanged"
+    with pytest.raises(UserError, match="^main: cnn: trained since last evaluated"):
+        compare(files, files | {"dvc.lock": old})
+
+
 def test_the_verdicts_are_corrected_for_the_number_of_models_that_changed(
     compare: Compare,
 ) -> None:
