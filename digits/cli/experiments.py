@@ -70,6 +70,7 @@ def sync_store(
                 registered += 1
         except UserError as error:  # the others may have what this one lacks
             failures.append(str(error))
-    typer.echo(f"{registered} registered" if registered else "nothing to register")
+    if registered or not failures:
+        typer.echo(f"{registered} registered" if registered else "nothing to register")
     if failures:
         raise UserError("\n".join(failures))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from digits.base import files
+from digits.base.text import one_line
 from digits.tracking import contents, lock, provenance, runs, store
 from digits.tracking.contents import Facts
 from digits.tracking.runs import Run
@@ -80,18 +81,20 @@ def stage_run(
     facts = Facts(stage, params, {path.as_posix(): files.md5(path) for path in inputs})
     run = _open(facts)
     watched, started, status = StageRun(facts, run, models), time.monotonic(), "FAILED"
+    content = ""
 
     def log_end() -> None:
         wall_seconds = time.monotonic() - started
         seconds = {"cpu_seconds": time.process_time(), "wall_seconds": wall_seconds}
         run.log_metrics(contents.name_metrics(stage, seconds))
-        if name := os.environ.get("DVC_STAGE"):
-            run.log_tags({runs.CONTENT: lock.of_workspace(name).content})
+        if content:
+            run.log_tags({runs.CONTENT: content})
 
     try:
         with _system_metrics(run) if stage.startswith("train@") else nullcontext():
             yield watched
         watched.log_outputs()
+        content = _hash_content(stage)
         watched.attempt(log_end)
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
@@ -105,6 +108,20 @@ def stage_run(
                 "once its store works again, `digits sync` adds what is missing",
                 file=sys.stderr,
             )
+
+
+def _hash_content(stage: str) -> str:
+    """The hash of what DVC will write about a stage; empty where DVC does not run it, or cannot."""
+    try:
+        name = os.environ.get("DVC_STAGE")
+        return lock.of_workspace(name).content if name else ""
+    except Exception as error:  # DVC's own, or a system's: it writes what it hashes to its cache
+        print(
+            f"{stage}: DVC cannot hash what was written, so that MLflow does not know this run by "
+            f"its content: {one_line(error)}; once that is mended, `digits sync` registers it",
+            file=sys.stderr,
+        )
+        return ""
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def test_reports_of_an_earlier_model_are_refused(compare: Compare) -> None:
         for md5 in ("old", "new")
     )
     assert compare(files, files | {"dvc.lock": new}).models["cnn"].verdict == "unchanged"
-    with pytest.raises(UserError, match="^main: cnn: trained since last evaluated"):
+    with pytest.raises(UserError, match=r"^main: cnn: trained since last evaluated"):
         compare(files, files | {"dvc.lock": old})
 
 

@@ -1,5 +1,6 @@
 """A run for each stage: what it says, and that a store which fails costs no stage."""
 
+import errno
 import json
 import os
 import socket
@@ -73,6 +74,25 @@ def test_a_run_says_where_it_comes_from(
     assert tags["process"].startswith(f"{os.getpid()}:")
     assert tags["mlflow"] == mlflow.__version__
     assert "git.commit" not in tags  # the folder is no repository
+
+
+def test_a_cache_that_cannot_be_written_is_not_blamed_on_the_store(
+    workspace: Path,
+    metrics: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_: str) -> lock.Stage:
+        raise OSError(errno.EROFS, "Read-only file system", ".dvc/cache")
+
+    monkeypatch.setenv("DVC_STAGE", "compare")
+    monkeypatch.setattr(lock, "of_workspace", fail)
+    with stages.stage_run("compare", {}):
+        pass
+    assert newest().info.status == "FINISHED"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("compare: DVC cannot hash what was written")
+    assert "Read-only file system: '.dvc/cache'; once that is mended, `digits sync`" in line
 
 
 def test_a_run_says_which_commit_and_whether_it_was_changed(
