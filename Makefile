@@ -198,5 +198,6 @@ define TELEMETRY_OFF
 import sysconfig
 with open(sysconfig.get_path("purelib") + "/telemetry_off.pth", "w") as file:
     file.write("import os; os.environ.setdefault('MLFLOW_DISABLE_TELEMETRY', 'true')\n")
+    file.write("import os; os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')\n")
 endef
 export TELEMETRY_OFF

@@ -1,6 +1,10 @@
 """The library the pipeline's stages stand on. It knows nothing of the stages."""
 
+import os
 from typing import Any
+
+# Before ONNX Runtime is imported: it notes its use in the home folder, to report it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["Answer", "Recognizer", "UserError", "__version__"]
 

@@ -257,5 +257,27 @@ def test_mlflow_reports_its_use_only_to_who_asks_for_it(
     assert done.stdout == f"{is_off}\n"
 
 
+def test_onnx_runtime_reports_no_use(tmp_path: Path) -> None:
+    """What it would report lies in the home folder first."""
+    code = """
+import os
+os.environ.pop("ORT_DISABLE_TELEMETRY", None)  # what `make` sets in .venv, `pip install` does not
+import numpy as np
+from digits import Recognizer
+Recognizer().classify(np.zeros((1, 28, 28), np.uint8))
+"""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    left = {path.name for path in tmp_path.rglob("*")}
+    assert not left & {"deviceid", "onnxruntime.db"}
+
+
+def test_who_asks_onnx_runtime_to_report_its_use_is_heard() -> None:
+    code = "import os, digits; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = {"ORT_DISABLE_TELEMETRY": "0", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, env=environment, text=True) == "0\n"
+
+
 def test_dvc_reports_no_use(root: Path, run: Command) -> None:
     assert run(root, "dvc", "config", "core.analytics").stdout == "false\n"
