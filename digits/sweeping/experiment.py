@@ -13,10 +13,13 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from digits.base import yaml12
 from digits.base.errors import UserError
 from digits.experiments import sync
 from digits.sweeping import record, study
+from digits.sweeping.space import Space
 from digits.tracking import lock, provenance, revisions, runs
+from digits.tracking.revisions import Revision
 
 
 def command_of(name: str, values: Mapping[str, Any]) -> list[str]:
@@ -26,9 +29,9 @@ def command_of(name: str, values: Mapping[str, Any]) -> list[str]:
 
 
 def carry_out(
-    found: optuna.Study, model: str, best: FrozenTrial, values: Mapping[str, Any]
+    found: optuna.Study, space: Space, best: FrozenTrial, values: Mapping[str, Any]
 ) -> tuple[str, str]:
-    """Run the experiment, unless there is one of its name, and link the runs.
+    """Run the experiment, unless there is one of its name and its values, and link the runs.
 
     It runs in a folder of its own: the workspace stays as it is.
 
@@ -36,10 +39,12 @@ def carry_out(
         The names of the experiment and of the run of its training.
 
     Raises:
-        UserError: DVC failed.
+        UserError: DVC failed, or the experiment of the name is of other values.
     """
-    name = f"{found.study_name}-{best.number}"
-    if name not in revisions.experiments():
+    model, name = space.model, f"{found.study_name}-{best.number}"
+    if present := revisions.experiments().get(name):
+        _require_trained(present, space.trained(values))
+    else:
         command = [sys.executable, "-m", *command_of(name, values)]
         if subprocess.run(command, check=False).returncode:
             raise UserError(
@@ -62,6 +67,24 @@ def carry_out(
         runs.Run(each).log_tags({provenance.EXPERIMENT: name, record.MODEL_RUN: run.run_id})
     found.set_user_attr(study.EXPERIMENT, name)
     return name, run.run_id
+
+
+def _require_trained(present: Revision, wanted: Mapping[str, Any]) -> None:
+    """Refuse an experiment that an earlier sweep of the name has left with other values.
+
+    Raises:
+        UserError: its params.yaml has others.
+    """
+    try:
+        params = yaml12.flatten(yaml12.parse(present.text("params.yaml")))
+    except ValueError as error:
+        raise UserError(f"{present.name}: params.yaml: {error}") from None
+    if different := [path for path in wanted if params.get(path) != wanted[path]]:
+        raise UserError(
+            f"{present.name}: an experiment of that name has other values of "
+            f"{', '.join(different)}: `dvc exp remove {present.name}` removes it, and the same "
+            "command goes on; or give another --name"
+        )
 
 
 def _text(value: Any) -> str:

@@ -123,6 +123,11 @@ class Space:
             Params, _put(self.base, members | dict(self.shortened) | dict(values)), "trial"
         )
 
+    def trained(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What the whole recipe is trained with at some values, by path of params.yaml."""
+        train = _put(self.base, values)["train"]
+        return yaml12.flatten({"train": {key: train[key] for key in ("seed", self.model)}})
+
     def definition(self) -> dict[str, Any]:
         """What makes a sweep the same one, as JSON can hold it."""
         recipe = {"train": self.base["train"][self.model], "seed": self.base["train"]["seed"]}

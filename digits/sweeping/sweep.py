@@ -64,7 +64,7 @@ class Best:
 
     def carry_out(self) -> tuple[str, str]:
         """Run it; see `experiment.carry_out`."""
-        return experiment.carry_out(self.found, self.space.model, self.trial, self.values)
+        return experiment.carry_out(self.found, self.space, self.trial, self.values)
 
 
 def left_out(space: Space) -> list[str]:
