@@ -158,6 +158,8 @@ def read(path: Path, model: str) -> Space:
     Raises:
         UserError: one line for each thing that is wrong.
     """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder: SPACE must be a YAML file")
     file = check(File, yaml12.read(path), str(path))
     base = yaml12.read(Path("params.yaml"))
     recipe = check(Params, base, "params.yaml").train.recipe(model)

@@ -46,6 +46,12 @@ def test_what_is_wrong_is_a_line(workspace: Path, text: str, line: str) -> None:
     assert str(caught.value).startswith("space.yaml: ")
 
 
+def test_a_folder_is_no_space(workspace: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        space.read(workspace, "mlp")
+    assert str(caught.value) == f"{workspace}: is a folder: SPACE must be a YAML file"
+
+
 def test_every_wrong_value_is_told_at_once(workspace: Path) -> None:
     text = f"space: {{{RATE}: [0.1, -1.0], train.mlp.optimizer: [lion], train.mlp.epochs: [0]}}"
     with pytest.raises(UserError) as caught:
