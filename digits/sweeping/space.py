@@ -193,7 +193,9 @@ def _require_path(key: str, current: Mapping[str, Any], model: str, source: str)
 
 
 def _knob(key: str, value: Any, now: Any, source: str) -> Knob:
-    if isinstance(value, list) and value:
+    if isinstance(value, list):
+        if not value:
+            raise UserError(f"{source}: {key} = []: the list must have at least one value")
         return Knob(key, tuple(value))
     is_number = isinstance(now, int | float) and not isinstance(now, bool)
     if not isinstance(value, Mapping) or not is_number:

@@ -27,6 +27,7 @@ def read(workspace: Path, text: str) -> space.Space:
         ("space: {evaluate.seed: [3]}", "space.yaml: evaluate.seed: unknown"),
         ("space: {train.mlp.views: [1, 5]}", "train.mlp.views: a sweep cannot see it"),
         (f"space: {{{RATE}: 0.1}}", "must be a list of values, or {low: ..., high: ...}"),
+        (f"space: {{{RATE}: []}}", f"{RATE} = []: the list must have at least one value"),
         ("space: {train.mlp.optimizer: {low: 1, high: 2}}", "must be a list of values"),
         (f"space: {{{RATE}: {{low: 0.2, high: 0.1}}}}", "low = 0.2 must be below high, 0.1"),
         (f"space: {{{RATE}: {{low: 0, high: 0.1}}}}", f"{RATE} = 0.0: must be a number > 0"),
