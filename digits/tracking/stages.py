@@ -81,20 +81,18 @@ def stage_run(
     facts = Facts(stage, params, {path.as_posix(): files.md5(path) for path in inputs})
     run = _open(facts)
     watched, started, status = StageRun(facts, run, models), time.monotonic(), "FAILED"
-    content = ""
 
     def log_end() -> None:
         wall_seconds = time.monotonic() - started
         seconds = {"cpu_seconds": time.process_time(), "wall_seconds": wall_seconds}
         run.log_metrics(contents.name_metrics(stage, seconds))
-        if content:
+        if content := _hash_content(stage):
             run.log_tags({runs.CONTENT: content})
 
     try:
         with _system_metrics(run) if stage.startswith("train@") else nullcontext():
             yield watched
         watched.log_outputs()
-        content = _hash_content(stage)
         watched.attempt(log_end)
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
