@@ -420,7 +420,9 @@ def test_the_packages_hold_nothing_a_result_could_depend_on(stages: Stages) -> N
     """Their __init__ files run with every stage, but are in nobody's deps."""
     digits, other = (ast.parse((ROOT / name / "__init__.py").read_text()).body for name in PACKAGES)
     kinds = [type(node).__name__ for node in digits]
-    assert kinds == ["Expr", "ImportFrom", "Assign", "FunctionDef"]
+    assert kinds == ["Expr", "Import", "ImportFrom", "Expr", "Assign", "FunctionDef"]
+    telemetry_off = "os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')"
+    assert [ast.unparse(node) for node in digits[1:4:2]] == ["import os", telemetry_off]
     assert isinstance(digits[-1], ast.FunctionDef)
     assert digits[-1].name == "__getattr__"  # which runs for who asks for the recogniser
     for package in (ROOT / "digits").glob("*/__init__.py"):
