@@ -73,14 +73,14 @@ def join(revisions: Iterable[Revision], runs: Iterable[Run]) -> list[Row]:
         elif provenance.EXPERIMENT in run.data.tags or run.info.status == "RUNNING":
             unfinished.append(run)
     # Many experiments share a baseline.
-    models_of, params_of = cache(_models), cache(_params)
+    models_of, params_of = cache(_models), cache(read_params)
     rows, present = [], set()
     for revision in revisions:
         models, changes = _models(revision), {}
         present |= {model.md5 for model in models.values()}
         if revision.baseline:
             baseline = Revision(revision.baseline, revision.baseline, revision.root)
-            before, now, old = params_of(baseline), _params(revision), models_of(baseline)
+            before, now, old = params_of(baseline), read_params(revision), models_of(baseline)
             changes = {key: now.get(key) for key in now | before if now.get(key) != before.get(key)}
             models = {name: model for name, model in models.items() if old.get(name) != model}
         rows += [_row(revision, name, model, changes, trained) for name, model in models.items()]
@@ -158,7 +158,12 @@ def _models(revision: Revision) -> dict[str, Model]:
     return models
 
 
-def _params(revision: Revision) -> dict[str, Any]:
+def read_params(revision: Revision) -> dict[str, Any]:
+    """The values of a revision's params.yaml, by dotted key.
+
+    Raises:
+        UserError: it is not YAML.
+    """
     try:
         return yaml12.flatten(yaml12.parse(revision.text("params.yaml")))
     except ValueError as error:

@@ -13,9 +13,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from digits.base import yaml12
 from digits.base.errors import UserError
-from digits.experiments import sync
+from digits.experiments import overview, sync
 from digits.sweeping import record, study
 from digits.sweeping.space import Space
 from digits.tracking import lock, provenance, revisions, runs
@@ -75,10 +74,7 @@ def _require_trained(present: Revision, wanted: Mapping[str, Any]) -> None:
     Raises:
         UserError: its params.yaml has others.
     """
-    try:
-        params = yaml12.flatten(yaml12.parse(present.text("params.yaml")))
-    except ValueError as error:
-        raise UserError(f"{present.name}: params.yaml: {error}") from None
+    params = overview.read_params(present)
     if different := [path for path in wanted if params.get(path) != wanted[path]]:
         raise UserError(
             f"{present.name}: an experiment of that name has other values of "
